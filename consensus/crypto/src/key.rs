@@ -1,0 +1,172 @@
+//! Ed25519 keys and signatures under one acceptance rule.
+//!
+//! The rule, everywhere and for ever under genesis `signature_rule` 1: RFC 8032 verification without the cofactor,
+//! S below the group order, R and the key canonical and not of small order (`verify_strict` of ed25519-dalek). There
+//! is no batch verification: it accepts what single verification refuses.
+
+use std::fmt;
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+
+/// Why 32 bytes are not a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes decode to no point of the curve, or not canonically.
+    #[error("not an ed25519 public key")]
+    NotAPoint,
+    /// The point has small order: anyone could sign for it.
+    #[error("weak ed25519 public key (small order)")]
+    Weak,
+}
+
+/// The signature does not hold under the acceptance rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("invalid ed25519 signature")]
+pub struct SignatureInvalid;
+
+/// An ed25519 public key that is a canonical point of large order.
+#[derive(Clone, Copy)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Length in bytes.
+    pub const LENGTH: usize = 32;
+
+    /// Parses a key.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the bytes are no point, not canonical, or of small order.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotAPoint)?;
+        if key.is_weak() {
+            return Err(KeyError::Weak);
+        }
+        // `from_bytes` keeps the bytes it was given; a non-canonical encoding differs from the point's own.
+        if key.to_edwards().compress().as_bytes() != bytes {
+            return Err(KeyError::NotAPoint);
+        }
+        Ok(PublicKey(key))
+    }
+
+    /// The key's 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+impl Eq for PublicKey {}
+impl PartialOrd for PublicKey {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for PublicKey {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+impl std::hash::Hash for PublicKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A 64-byte ed25519 signature, not yet known to be valid.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature([u8; Signature::LENGTH]);
+
+impl Signature {
+    /// Length in bytes.
+    pub const LENGTH: usize = 64;
+
+    /// Wraps 64 bytes; nothing is checked until a [`Verifier`] sees it.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Signature::LENGTH]) -> Self {
+        Signature(bytes)
+    }
+
+    /// The 64 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Signature::LENGTH] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// An ed25519 secret key. Wiped when dropped; never printed.
+#[derive(Clone)]
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    /// The key of a 32-byte seed (RFC 8032's private key). The caller brings the randomness.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        SecretKey(SigningKey::from_bytes(seed))
+    }
+
+    /// The seed, for storing the key encrypted.
+    #[must_use]
+    pub fn seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Signs `message` (deterministic, RFC 8032).
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey(of {:?})", self.public())
+    }
+}
+
+/// Checks signatures under the one acceptance rule. [`Strict`] does the work; a shell may put a bounded memo of
+/// signatures already found valid in front of it, which must answer the same.
+pub trait Verifier {
+    /// Is `signature` by `key` over `message`?
+    ///
+    /// # Errors
+    /// [`SignatureInvalid`] when it is not.
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureInvalid>;
+}
+
+/// The acceptance rule itself, without a memo.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Strict;
+
+impl Verifier for Strict {
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureInvalid> {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        key.0.verify_strict(message, &signature).map_err(|_| SignatureInvalid)
+    }
+}

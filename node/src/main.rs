@@ -1,0 +1,3 @@
+//! The `tonle` binary.
+
+fn main() {}
