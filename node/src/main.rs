@@ -1,3 +1,9 @@
-//! The `tonle` binary.
+//! The `tonle` binary: one command line for operators, developers and clients.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,84 @@
+//! The command line: what each subcommand is called, what it takes, and how its outcome becomes an exit status.
+//! Must not know how any of it is done.
+
+mod config;
+mod key;
+mod run;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit status of a command that did what was asked.
+const DONE: u8 = 0;
+/// Exit status of a command that could not, or whose answer is no.
+const FAILED: u8 = 1;
+
+const AFTER_HELP: &str = "\
+Examples:
+  tonle devnet up                                   a network of four validators on this machine
+  tonle pay alice@aba bob@wing 4000 KHR --id inv-1  a transfer, final when the command returns
+  tonle config example > tonle.toml                 start a node's configuration
+  tonle run --config tonle.toml                     run one node
+
+Exit status: 0 done; 1 it failed, or the answer is no (the reason stands on standard error); 2 wrong usage.
+Every command's own --help has its examples.";
+
+/// A node of Tonle, the ledger that banks settle on, and its tools.
+#[derive(Debug, Parser)]
+#[command(name = "tonle", version, after_help = AFTER_HELP, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one node until it is told to stop.
+    Run(run::Arguments),
+    /// Make and show key files.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Check a node's configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Parses the arguments, does what they say, and reports.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Key(command) => key::run(&command),
+        Command::Config(command) => config::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::from(DONE),
+        Err(error) => {
+            // Standard error may be closed; there is no better place to say so.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Writes `text` and a line end to standard output. A reader that went away (a closed pipe) is no failure.
+///
+/// # Errors
+/// What standard output says.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes `value` as one line of JSON.
+///
+/// # Errors
+/// What standard output says.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string(value)?)
+}

@@ -1,0 +1,49 @@
+//! `tonle run`: one node, from its configuration to its end.
+
+use std::path::PathBuf;
+
+use tonle_node::config::{Config, Overrides};
+
+const AFTER_HELP: &str = "\
+Examples:
+  tonle run --config tonle.toml
+  TONLE_LOG_LEVEL=debug tonle run --config tonle.toml --set grpc.listen=127.0.0.1:50052
+
+The passphrase of encrypted keys: keys.passphrase_file, else the variable TONLE_PASSPHRASE, else a prompt.
+SIGTERM or Ctrl-C stops it in order. Status 0: stopped so; 1: it could not start, or stopped for a stated reason.";
+
+/// Arguments of `tonle run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Set one key over file and environment; may be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// End when the process that started this one ends: for supervisors.
+    #[arg(long, hide = true)]
+    exit_with_parent: bool,
+}
+
+/// Runs the node.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.exit_with_parent {
+        exit_with_parent()?;
+    }
+    let config = Config::load(&arguments.config, &Overrides::from_process(&arguments.set))?;
+    tonle_node::telemetry::start(&config.log)?;
+    tonle_node::run::run(config)
+}
+
+/// Asks the kernel to end this process with its parent, and looks whether the parent is gone already.
+fn exit_with_parent() -> anyhow::Result<()> {
+    let parent = rustix::process::getppid();
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    anyhow::ensure!(
+        parent.is_some() && rustix::process::getppid() == parent,
+        "the process that started this node has ended"
+    );
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! What the node counts. Must not know where the numbers come from: other modules hold an `Arc<Metrics>` and set its
+//! fields. Served by [`serve`].
+//!
+//! Names follow Prometheus's rules: base units as suffixes, counters end in `_total`, no client data in a label.
+
+mod collectors;
+mod server;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub use server::serve;
+
+/// Upper bounds of the latency buckets, in seconds: fine where the aims lie (25 and 100 ms), coarse above.
+const LATENCY_SECONDS: [f64; 14] = [0.005, 0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0];
+/// Upper bounds of the disk synchronisation buckets, in seconds.
+const SYNC_SECONDS: [f64; 10] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.2, 1.0];
+
+/// The label of counts by reason. Give names of enum variants: a closed, small set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// A stable name, such as `INSUFFICIENT_FUNDS`.
+    pub reason: String,
+}
+
+impl Reason {
+    /// Names a reason.
+    #[must_use]
+    pub fn new(reason: impl Into<String>) -> Self {
+        Reason { reason: reason.into() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
+}
+
+/// Reads an integer property of RocksDB, such as `rocksdb.block-cache-usage`; `None` when there is none.
+pub type DatabaseProperty = dyn Fn(&str) -> Option<u64> + Send + Sync;
+
+/// Everything the node counts. Fields are handles: setting one is an atomic write.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Highest finalized height.
+    pub finalized_height: Gauge<u64, AtomicU64>,
+    /// Highest height executed and written to the database.
+    pub executed_height: Gauge<u64, AtomicU64>,
+    /// Current view of this epoch.
+    pub view: Gauge<u64, AtomicU64>,
+    /// Views that ended in a timeout certificate.
+    pub view_timeouts: Counter,
+    /// Seconds from a client's submission here to its receipt.
+    pub finality_seconds: Histogram,
+    /// Seconds from the guard's append to its fdatasync's end.
+    pub guard_sync_seconds: Histogram,
+    /// Validators connected.
+    pub connected_peers: Gauge,
+    /// Own lane: transactions accepted and not yet final.
+    pub lane_pending_transactions: Gauge,
+    /// All lanes: batches held and not yet final.
+    pub lane_pending_batches: Gauge,
+    /// Operations executed with success.
+    pub operations_applied: Counter,
+    /// Operations executed and rejected, by rejection code.
+    pub operations_rejected: Family<Reason, Counter>,
+    /// Requests refused before anything was queued, by reason.
+    pub requests_refused: Family<Reason, Counter>,
+    /// Peers' messages refused, by reason.
+    pub peer_messages_refused: Family<Reason, Counter>,
+    database: collectors::Database,
+    registry: Registry,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let mut metrics = Metrics {
+            finalized_height: Gauge::default(),
+            executed_height: Gauge::default(),
+            view: Gauge::default(),
+            view_timeouts: Counter::default(),
+            finality_seconds: Histogram::new(LATENCY_SECONDS),
+            guard_sync_seconds: Histogram::new(SYNC_SECONDS),
+            connected_peers: Gauge::default(),
+            lane_pending_transactions: Gauge::default(),
+            lane_pending_batches: Gauge::default(),
+            operations_applied: Counter::default(),
+            operations_rejected: Family::default(),
+            requests_refused: Family::default(),
+            peer_messages_refused: Family::default(),
+            database: collectors::Database::default(),
+            registry: Registry::default(),
+        };
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        registry.register_collector(Box::new(collectors::Process));
+        registry.register_collector(Box::new(metrics.database.clone()));
+        metrics.registry = registry;
+        Arc::new(metrics)
+    }
+
+    /// From now on, scrapes read the database's properties by `property`. The first call counts.
+    pub fn observe_database(&self, property: Box<DatabaseProperty>) {
+        // A second database in one process is a test's; its numbers are not served.
+        let _ = self.database.0.set(property);
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("tonle_finalized_height", "Highest finalized height", self.finalized_height.clone());
+        registry.register("tonle_executed_height", "Highest height in the database", self.executed_height.clone());
+        registry.register("tonle_view", "Current view of this epoch", self.view.clone());
+        registry.register("tonle_view_timeouts", "Views ended by a timeout certificate", self.view_timeouts.clone());
+        registry.register(
+            "tonle_finality_seconds",
+            "From a client's submission at this node to its receipt",
+            self.finality_seconds.clone(),
+        );
+        registry.register(
+            "tonle_guard_sync_seconds",
+            "From the guard's append to the end of its fdatasync",
+            self.guard_sync_seconds.clone(),
+        );
+        registry.register("tonle_connected_peers", "Validators connected", self.connected_peers.clone());
+        registry.register(
+            "tonle_lane_pending_transactions",
+            "Own clients' transactions accepted and not yet final",
+            self.lane_pending_transactions.clone(),
+        );
+        registry.register(
+            "tonle_lane_pending_batches",
+            "Batches of all lanes held and not yet final",
+            self.lane_pending_batches.clone(),
+        );
+        registry.register(
+            "tonle_operations_applied",
+            "Operations executed with success",
+            self.operations_applied.clone(),
+        );
+        registry.register(
+            "tonle_operations_rejected",
+            "Operations executed and rejected, by rejection code",
+            self.operations_rejected.clone(),
+        );
+        registry.register(
+            "tonle_requests_refused",
+            "Requests refused before anything was queued",
+            self.requests_refused.clone(),
+        );
+        registry.register(
+            "tonle_peer_messages_refused",
+            "Messages of peers that were refused",
+            self.peer_messages_refused.clone(),
+        );
+        let build: Family<Version, ConstGauge<u64>, fn() -> ConstGauge<u64>> =
+            Family::new_with_constructor(|| ConstGauge::new(1));
+        drop(build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }));
+        registry.register("tonle_build_info", "Version of this node; always 1", build);
+    }
+}
+
+#[cfg(test)]
+#[path = "metrics/tests.rs"]
+mod tests;
