@@ -1,4 +1,11 @@
-//! Under construction.
+//! The ledger: participants, assets, accounts, signed transactions, receipts and the roots that prove them. Pure.
+//!
+//! Finalized transactions go in, in order; receipts, state changes and two roots come out ([`Executor::execute`]).
+//! Executing never errors on what a client sent: it rejects, with a receipt. The only error is [`Fatal`]: the state
+//! itself is wrong, and the process must stop.
+//!
+//! Must not know: consensus, sockets, files, clocks, random sources, protobuf libraries. Block time and the values
+//! that are read from disk are arguments.
 
 #![cfg_attr(
     not(test),
@@ -11,3 +18,57 @@
         clippy::panic
     )
 )]
+
+mod account;
+mod asset;
+mod block;
+mod executor;
+mod fatal;
+mod genesis;
+mod ids;
+mod memory;
+mod operation;
+mod participant;
+mod proof;
+mod protobuf;
+mod receipt;
+mod rejection;
+mod results;
+mod state;
+mod transaction;
+mod tree;
+mod wire;
+
+pub use account::{Account, AccountKind, AccountStatus, Balance};
+pub use asset::AssetRecord;
+pub use block::{BlockInput, Duplicate, Executed, HistoryEntry};
+pub use executor::{Audit, Executor, Point, audit};
+pub use fatal::Fatal;
+pub use genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisInvalid, GenesisValidator};
+pub use ids::{AccountId, Amount, Asset, NameInvalid, ParticipantId, Reference, Text, TransactionId};
+pub use memory::MemoryState;
+pub use operation::{Issue, OpenAccount, Operation, Redeem, Transfer};
+pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
+pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
+pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
+pub use rejection::{Rejection, RejectionCode};
+pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};
+pub use state::{Change, StateKey, StateReader};
+pub use transaction::{SignedTransaction, TransactionBody};
+
+/// Most operations in one transaction.
+pub const MAX_OPERATIONS: usize = 8_190;
+/// Most bytes of one signed transaction: 2 MiB.
+pub const MAX_TRANSACTION_BYTES: usize = 2 * 1024 * 1024;
+/// Most signatures on one transaction, and most keys of one account or participant.
+pub const MAX_SIGNATURES: usize = 16;
+/// Longest validity window of a transaction, in milliseconds of block time: 24 hours.
+pub const MAX_WINDOW_MS: u64 = 24 * 3_600_000;
+/// How long an instruction reference stays taken, in milliseconds of block time: 7 days.
+pub const REFERENCE_LIFE_MS: u64 = 7 * 24 * 3_600_000;
+/// Most bytes of the encrypted remittance data of one transfer.
+pub const MAX_REMITTANCE_BYTES: usize = 512;
+/// Most bytes of a transaction's nonce.
+pub const MAX_NONCE_BYTES: usize = 32;
+/// How many executed heights a proof of state can be made against: this many, the last ones.
+pub const STATE_VERSIONS: usize = 64;

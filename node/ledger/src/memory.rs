@@ -1,0 +1,66 @@
+//! The state in memory: for simulation and tests, and as the plainest reading of what a [`Change`] means.
+//!
+//! Must not know: the executor.
+
+use std::collections::BTreeMap;
+
+use crate::{Change, StateKey, StateReader};
+
+/// All values of a state, in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryState {
+    values: BTreeMap<StateKey, Vec<u8>>,
+}
+
+impl MemoryState {
+    /// No values.
+    #[must_use]
+    pub fn new() -> Self {
+        MemoryState::default()
+    }
+    /// Applies the changes of a block.
+    pub fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Put(key, value) => {
+                    self.values.insert(*key, value.clone());
+                }
+                Change::Delete(key) => {
+                    self.values.remove(key);
+                }
+                Change::DropIds { hour: dropped } => self.values.retain(|key, _| match key {
+                    StateKey::Transaction { hour, .. } => hour != dropped,
+                    StateKey::Point
+                    | StateKey::Participant(_)
+                    | StateKey::Asset(_)
+                    | StateKey::IdBucket(_)
+                    | StateKey::ReferenceBucket(_)
+                    | StateKey::Account(_)
+                    | StateKey::Reference(_) => true,
+                }),
+                // Absent by the executor's reading already.
+                Change::ForgetReferences { .. } => {}
+            }
+        }
+    }
+    /// The values, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (StateKey, Vec<u8>)> + '_ {
+        self.values.iter().map(|(key, value)| (*key, value.clone()))
+    }
+    /// How many values there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+impl StateReader for MemoryState {
+    fn get(&self, key: &StateKey) -> Option<&[u8]> {
+        self.values.get(key).map(Vec::as_slice)
+    }
+}

@@ -1,0 +1,250 @@
+//! A participant: a bank, a payment provider, the operator, an auditor; its keys and what each may do.
+//!
+//! Must not know: accounts and operations.
+
+use tonle_crypto::{Canonical, CodecError, PublicKey, Reader, Writer};
+
+use crate::account::ascending;
+use crate::{MAX_SIGNATURES, ParticipantId};
+
+/// What a participant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The central bank that runs the system.
+    Operator,
+    /// A bank.
+    Bank,
+    /// A payment provider without a banking licence.
+    PaymentProvider,
+    /// Sees, and moves nothing.
+    Auditor,
+}
+
+impl Role {
+    /// The number in canonical bytes and on the wire: 1 to 4.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Role::Operator => 1,
+            Role::Bank => 2,
+            Role::PaymentProvider => 3,
+            Role::Auditor => 4,
+        }
+    }
+    /// The role of a number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Role::Operator),
+            2 => Some(Role::Bank),
+            3 => Some(Role::PaymentProvider),
+            4 => Some(Role::Auditor),
+            _ => None,
+        }
+    }
+}
+
+/// What the accounts of a participant may take part in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything.
+    Active,
+    /// Money enters and none leaves.
+    ReceiveOnly,
+    /// Money leaves and none enters: a participant that is being wound down.
+    PayOutOnly,
+    /// Nothing.
+    Suspended,
+}
+
+impl Mode {
+    /// The number in canonical bytes and on the wire: 1 to 4.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Mode::Active => 1,
+            Mode::ReceiveOnly => 2,
+            Mode::PayOutOnly => 3,
+            Mode::Suspended => 4,
+        }
+    }
+    /// The mode of a number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Mode::Active),
+            2 => Some(Mode::ReceiveOnly),
+            3 => Some(Mode::PayOutOnly),
+            4 => Some(Mode::Suspended),
+            _ => None,
+        }
+    }
+    /// May money leave its accounts?
+    #[must_use]
+    pub const fn can_debit(self) -> bool {
+        match self {
+            Mode::Active | Mode::PayOutOnly => true,
+            Mode::ReceiveOnly | Mode::Suspended => false,
+        }
+    }
+    /// May money enter its accounts, and may it open some?
+    #[must_use]
+    pub const fn can_credit(self) -> bool {
+        match self {
+            Mode::Active | Mode::ReceiveOnly => true,
+            Mode::PayOutOnly | Mode::Suspended => false,
+        }
+    }
+}
+
+/// One thing that a participant's key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Debit the participant's accounts that have no keys of their own, and, for its customers, those that have.
+    Pay,
+    /// Open accounts at the participant.
+    OpenAccounts,
+    /// Issue and redeem the assets whose issuer the participant is.
+    Issue,
+}
+
+/// A set of [`Permission`]s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Permissions(u32);
+
+impl Permissions {
+    /// May do nothing.
+    pub const NONE: Permissions = Permissions(0);
+    /// Bit 0 pay, bit 1 open accounts, bit 2 issue.
+    const KNOWN: u32 = 0b111;
+
+    /// These.
+    #[must_use]
+    pub fn of(permissions: &[Permission]) -> Self {
+        Permissions(permissions.iter().fold(0, |bits, permission| bits | Self::bit(*permission)))
+    }
+    /// The bits in canonical bytes: 0 pay, 1 open accounts, 2 issue.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+    /// The set of these bits; `None` when one is unknown.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Option<Self> {
+        if bits & !Self::KNOWN == 0 { Some(Permissions(bits)) } else { None }
+    }
+    /// Is it in the set?
+    #[must_use]
+    pub const fn contains(self, permission: Permission) -> bool {
+        self.0 & Self::bit(permission) != 0
+    }
+    const fn bit(permission: Permission) -> u32 {
+        match permission {
+            Permission::Pay => 0b001,
+            Permission::OpenAccounts => 0b010,
+            Permission::Issue => 0b100,
+        }
+    }
+}
+
+/// A key of a participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantKey {
+    /// The key.
+    pub key: PublicKey,
+    /// What it may do.
+    pub permissions: Permissions,
+}
+
+impl Canonical for ParticipantKey {
+    fn encode_to(&self, writer: &mut Writer) {
+        writer.key(&self.key).u32(self.permissions.bits());
+    }
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let key = reader.key()?;
+        let permissions = Permissions::from_bits(reader.u32()?).ok_or(CodecError::Invalid("permissions"))?;
+        Ok(ParticipantKey { key, permissions })
+    }
+}
+
+/// How many keys with a permission must sign to use it; at least 1 each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// For [`Permission::Pay`].
+    pub pay: u8,
+    /// For [`Permission::OpenAccounts`].
+    pub open_accounts: u8,
+    /// For [`Permission::Issue`].
+    pub issue: u8,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds { pay: 1, open_accounts: 1, issue: 1 }
+    }
+}
+
+impl Thresholds {
+    /// That of one permission.
+    #[must_use]
+    pub const fn of(self, permission: Permission) -> u8 {
+        match permission {
+            Permission::Pay => self.pay,
+            Permission::OpenAccounts => self.open_accounts,
+            Permission::Issue => self.issue,
+        }
+    }
+}
+
+/// A participant's record in the state.
+///
+/// ```text
+/// id ‖ legal name ‖ bic ‖ role u8 ‖ mode u8 ‖ thresholds 3 × u8 (pay, open accounts, issue)
+///    ‖ u32 n ‖ n × ( key 32 B ‖ permissions u32 )   (ascending by key)       (texts: u32 length, then UTF-8)
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Participant {
+    /// Its id.
+    pub id: ParticipantId,
+    /// Its name in law, at most 140 bytes of UTF-8.
+    pub legal_name: String,
+    /// Its business identifier code (ISO 9362), at most 11 characters; empty without one.
+    pub bic: String,
+    /// What it is.
+    pub role: Role,
+    /// What its accounts may take part in.
+    pub mode: Mode,
+    /// How many of its keys must sign.
+    pub thresholds: Thresholds,
+    /// Its keys, ascending; at most 16.
+    pub keys: Vec<ParticipantKey>,
+}
+
+fn text(reader: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, CodecError> {
+    let bytes = reader.bytes(what, max)?;
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| CodecError::Invalid(what))
+}
+
+impl Canonical for Participant {
+    fn encode_to(&self, writer: &mut Writer) {
+        writer.value(&self.id).bytes(self.legal_name.as_bytes()).bytes(self.bic.as_bytes());
+        writer.u8(self.role.number()).u8(self.mode.number());
+        writer.u8(self.thresholds.pay).u8(self.thresholds.open_accounts).u8(self.thresholds.issue);
+        writer.list(&self.keys);
+    }
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let participant = Participant {
+            id: reader.value()?,
+            legal_name: text(reader, "legal name", 140)?,
+            bic: text(reader, "bic", 11)?,
+            role: Role::from_number(reader.u8()?).ok_or(CodecError::Invalid("role"))?,
+            mode: Mode::from_number(reader.u8()?).ok_or(CodecError::Invalid("mode"))?,
+            thresholds: Thresholds { pay: reader.u8()?, open_accounts: reader.u8()?, issue: reader.u8()? },
+            keys: reader.list("participant keys", MAX_SIGNATURES)?,
+        };
+        if !ascending(participant.keys.iter().map(|entry| entry.key)) {
+            return Err(CodecError::Invalid("participant keys"));
+        }
+        Ok(participant)
+    }
+}

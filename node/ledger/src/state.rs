@@ -1,0 +1,150 @@
+//! Where the state stands: keys, the reading of values, and changes.
+//!
+//! Must not know: RocksDB.
+
+use tonle_crypto::{Digest, Domain};
+
+use crate::{AccountId, Asset, ParticipantId, TransactionId};
+
+/// Where a value of the state stands. Its bytes order in RocksDB as the keys order here.
+///
+/// ```text
+/// 01                              -> point            (last executed block; not in the state tree)
+/// 02 ‖ participant id             -> participant      ┐
+/// 03 ‖ asset code                 -> asset, supply    │
+/// 04 ‖ hour u64                   -> digest of ids    │ leaves of the state tree:
+/// 05 ‖ hour u64                   -> digest of refs   │ scanned at open
+/// 06 ‖ account name               -> account          ┘
+/// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
+/// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateKey {
+    /// The last executed block: height, time, roots.
+    Point,
+    /// A participant.
+    Participant(ParticipantId),
+    /// An asset.
+    Asset(Asset),
+    /// The running digest of the live transaction ids that expire in this hour since the Unix epoch.
+    IdBucket(u64),
+    /// The running digest of the instruction references that were taken in this hour since the Unix epoch.
+    ReferenceBucket(u64),
+    /// An account.
+    Account(AccountId),
+    /// A live transaction id, under the hour in which it expires.
+    Transaction {
+        /// Hour since the Unix epoch of `not_after_ms`.
+        hour: u64,
+        /// The id.
+        id: TransactionId,
+    },
+    /// An instruction reference in its scope.
+    Reference(Digest),
+}
+
+static STATE_KEY: Domain = Domain::new("tonle v1 state key");
+
+impl StateKey {
+    /// First byte of the keys that open and audit scan: `SCAN.start..SCAN.end`.
+    pub const SCAN: std::ops::Range<u8> = 0x01..0x80;
+    /// First byte of all account keys.
+    pub const ACCOUNT_TAG: u8 = 0x06;
+
+    /// The key's bytes in storage.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (tag, parts): (u8, [&[u8]; 2]) = match self {
+            StateKey::Point => (0x01, [&[], &[]]),
+            StateKey::Participant(id) => (0x02, [id.as_bytes(), &[]]),
+            StateKey::Asset(asset) => (0x03, [asset.as_bytes(), &[]]),
+            StateKey::IdBucket(hour) => (0x04, [&hour.to_be_bytes(), &[]]),
+            StateKey::ReferenceBucket(hour) => (0x05, [&hour.to_be_bytes(), &[]]),
+            StateKey::Account(id) => (Self::ACCOUNT_TAG, [id.as_bytes(), &[]]),
+            StateKey::Transaction { hour, id } => (0x80, [&hour.to_be_bytes(), id.as_bytes()]),
+            StateKey::Reference(digest) => (0x81, [digest.as_bytes(), &[]]),
+        };
+        let mut bytes = Vec::with_capacity(41);
+        bytes.push(tag);
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        bytes
+    }
+
+    /// The key of these bytes; `None` when no key has them.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (tag, rest) = bytes.split_first()?;
+        let hour = || rest.try_into().ok().map(u64::from_be_bytes);
+        match tag {
+            0x01 if rest.is_empty() => Some(StateKey::Point),
+            0x02 => ParticipantId::from_ascii(rest).ok().map(StateKey::Participant),
+            0x03 => Asset::from_ascii(rest).ok().map(StateKey::Asset),
+            0x04 => hour().map(StateKey::IdBucket),
+            0x05 => hour().map(StateKey::ReferenceBucket),
+            0x06 => AccountId::from_ascii(rest).ok().map(StateKey::Account),
+            0x80 => {
+                let (hour, id) = rest.split_at_checked(8)?;
+                let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
+                Some(StateKey::Transaction { hour: u64::from_be_bytes(hour.try_into().ok()?), id })
+            }
+            0x81 => Some(StateKey::Reference(Digest::from_bytes(rest.try_into().ok()?))),
+            _ => None,
+        }
+    }
+
+    /// Is the value a leaf of the state tree?
+    #[must_use]
+    pub const fn is_leaf(&self) -> bool {
+        match self {
+            StateKey::Point | StateKey::Transaction { .. } | StateKey::Reference(_) => false,
+            StateKey::Participant(_)
+            | StateKey::Asset(_)
+            | StateKey::IdBucket(_)
+            | StateKey::ReferenceBucket(_)
+            | StateKey::Account(_) => true,
+        }
+    }
+
+    /// The path of the value in the state tree: the digest of the key's bytes.
+    #[must_use]
+    pub fn path(&self) -> Digest {
+        STATE_KEY.digest(&self.to_bytes())
+    }
+}
+
+/// Values of the state as of the last executed block.
+pub trait StateReader {
+    /// The value under `key`; `None` when there is none. It must answer for every key that `Executor::keys` named.
+    fn get(&self, key: &StateKey) -> Option<&[u8]>;
+}
+
+/// A change of the state. All changes of a block are applied in one atomic write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The value is set.
+    Put(StateKey, Vec<u8>),
+    /// The value is gone.
+    Delete(StateKey),
+    /// All transaction ids that expire in this hour are gone: one range deletion of the keys from
+    /// `80 ‖ hour` up to, not including, `80 ‖ hour + 1`.
+    DropIds {
+        /// Hour since the Unix epoch.
+        hour: u64,
+    },
+    /// References that were taken before this block time count as absent from here on; a record's first eight bytes
+    /// say when it was taken. Removing them is the storage's housekeeping (such as a compaction filter), done at any
+    /// time it likes: the executor does not see them either way.
+    ForgetReferences {
+        /// Block time in ms since the Unix epoch.
+        before_ms: u64,
+    },
+}
+
+impl Change {
+    /// The key range that [`Change::DropIds`] removes: from the first, up to but not including the second.
+    #[must_use]
+    pub fn id_range(hour: u64) -> (Vec<u8>, Vec<u8>) {
+        let key = |hour: u64| [[0x80].as_slice(), &hour.to_be_bytes()].concat();
+        (key(hour), key(hour.saturating_add(1)))
+    }
+}

@@ -1,0 +1,252 @@
+//! The protobuf messages that clients build and sign: the one definition of their layout.
+//!
+//! ```text
+//! message SignedTransaction { bytes body = 1;                  // a TransactionBody, exactly as signed
+//!                             repeated Signature signatures = 2; }   // by key, ascending; 1 to 16
+//! message Signature         { bytes key = 1;                   // 32 bytes, ed25519
+//!                             bytes signature = 2; }           // 64 bytes
+//! message TransactionBody   { bytes chain = 1;                 // 32 bytes: the genesis digest
+//!                             uint64 not_before_ms = 2;        // block time, ms since the Unix epoch
+//!                             uint64 not_after_ms = 3;         // exclusive; at most 24 h later
+//!                             bool independent = 4;            // false: all or nothing
+//!                             bytes nonce = 5;                 // 0 to 32 bytes
+//!                             repeated Operation operations = 6; }   // 1 to 8,190
+//! message Operation         { oneof kind { Transfer transfer = 1; OpenAccount open_account = 2;
+//!                                          Issue issue = 3; Redeem redeem = 4; } }
+//! message Transfer          { string from = 1; string to = 2; string asset = 3; uint64 amount_minor = 4;
+//!                             string instruction_ref = 5;      // 0 to 64 printable ASCII
+//!                             string purpose = 6;              // 0 to 35 printable ASCII
+//!                             string external_ref = 7;         // 0 to 64 printable ASCII
+//!                             bytes remittance = 8; }          // encrypted, 0 to 512 bytes
+//! message OpenAccount       { string account = 1;
+//!                             AccountKind kind = 2;            // WALLET 1, MERCHANT 2, SETTLEMENT 3, RESERVE 4
+//!                             repeated bytes key = 3;          // 32 bytes each, ascending; 0 to 16
+//!                             uint32 threshold = 4; }          // 1 to the number of keys; 0 without keys
+//! message Issue             { string to = 1; string asset = 2; uint64 amount_minor = 3; string instruction_ref = 4; }
+//! message Redeem            { string from = 1; string asset = 2; uint64 amount_minor = 3; string instruction_ref = 4; }
+//!
+//! signed message = "tonle/v1/transaction\0" (21 bytes) ‖ chain digest (32 bytes) ‖ body bytes        plain ed25519
+//! transaction id = BLAKE3.derive_key("tonle v1 transaction", chain digest ‖ body bytes)
+//! ```
+//!
+//! Encoded canonically: fields in ascending order, defaults left out, shortest varints. Every protobuf library does
+//! that when it serializes a freshly built message; whatever else is refused.
+//!
+//! Must not know: what the messages mean.
+
+use tonle_crypto::{Digest, PublicKey, Signature};
+
+use crate::account::ascending;
+use crate::protobuf::{Encoder, Fields, NotCanonical};
+use crate::{
+    AccountId, AccountKind, Amount, Asset, Issue, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES,
+    MAX_SIGNATURES, NameInvalid, OpenAccount, Operation, Redeem, Rejection, Text, TransactionBody, Transfer,
+};
+
+/// A signed transaction taken apart; keys and signatures are still plain bytes.
+pub(crate) struct SignedParts<'a> {
+    pub(crate) body: &'a [u8],
+    pub(crate) body_range: std::ops::Range<usize>,
+    pub(crate) signatures: Vec<(&'a [u8], &'a [u8])>,
+}
+
+type Parsed<T> = Result<T, Rejection>;
+
+trait Named<T> {
+    /// Names the field at fault.
+    fn named(self, field: &'static str) -> Parsed<T>;
+}
+impl<T> Named<T> for Result<T, NotCanonical> {
+    fn named(self, field: &'static str) -> Parsed<T> {
+        self.map_err(|NotCanonical| Rejection::malformed(field))
+    }
+}
+impl<T> Named<T> for Result<T, NameInvalid> {
+    fn named(self, field: &'static str) -> Parsed<T> {
+        self.map_err(|_| Rejection::malformed(field))
+    }
+}
+
+pub(crate) fn decode_signed(bytes: &[u8]) -> Parsed<SignedParts<'_>> {
+    let mut fields = Fields::new(bytes);
+    let body = fields.bytes(1).named("body")?;
+    let end = bytes.len().saturating_sub(fields.left());
+    let body_range = end.saturating_sub(body.len())..end;
+    let mut signatures = Vec::new();
+    while let Some(entry) = fields.element(2).named("signatures")? {
+        if signatures.len() == MAX_SIGNATURES {
+            return Err(Rejection::malformed("signatures"));
+        }
+        let mut entry = Fields::new(entry);
+        let key = entry.bytes(1).named("signatures.key")?;
+        let signature = entry.bytes(2).named("signatures.signature")?;
+        entry.finish().named("signatures")?;
+        signatures.push((key, signature));
+    }
+    fields.finish().named("transaction")?;
+    Ok(SignedParts { body, body_range, signatures })
+}
+
+pub(crate) fn decode_body(bytes: &[u8]) -> Parsed<TransactionBody> {
+    let mut fields = Fields::new(bytes);
+    let chain = fields.bytes(1).named("body.chain")?;
+    let chain = <[u8; 32]>::try_from(chain).map_err(|_| Rejection::malformed("body.chain"))?;
+    let not_before_ms = fields.uint(2).named("body.not_before_ms")?;
+    let not_after_ms = fields.uint(3).named("body.not_after_ms")?;
+    let independent = fields.flag(4).named("body.independent")?;
+    let nonce = fields.bytes(5).named("body.nonce")?;
+    if nonce.len() > MAX_NONCE_BYTES {
+        return Err(Rejection::malformed("body.nonce"));
+    }
+    let mut operations = Vec::new();
+    while let Some(entry) = fields.element(6).named("body.operations")? {
+        let number = u32::try_from(operations.len()).ok();
+        let operation = decode_operation(entry).map_err(|fault| Rejection { operation: number, ..fault })?;
+        // One above the limit is kept, so that the caller sees that there are too many.
+        if operations.len() <= MAX_OPERATIONS {
+            operations.push(operation);
+        }
+    }
+    fields.finish().named("body")?;
+    let chain = Digest::from_bytes(chain);
+    Ok(TransactionBody { chain, not_before_ms, not_after_ms, independent, nonce: nonce.to_vec(), operations })
+}
+
+fn decode_operation(bytes: &[u8]) -> Parsed<Operation> {
+    let mut fields = Fields::new(bytes);
+    // A oneof: exactly one of the four.
+    let operation = if let Some(bytes) = fields.element(1).named("transfer")? {
+        Operation::Transfer(Box::new(decode_transfer(bytes)?))
+    } else if let Some(bytes) = fields.element(2).named("open_account")? {
+        Operation::OpenAccount(decode_open_account(bytes)?)
+    } else if let Some(bytes) = fields.element(3).named("issue")? {
+        let mut inner = Fields::new(bytes);
+        let to = AccountId::new(inner.text(1).named("issue.to")?).named("issue.to")?;
+        let asset = Asset::new(inner.text(2).named("issue.asset")?).named("issue.asset")?;
+        let amount = Amount::from_minor(inner.uint(3).named("issue.amount_minor")?);
+        let instruction_ref = optional(inner.text(4), "issue.instruction_ref")?;
+        inner.finish().named("issue")?;
+        Operation::Issue(Issue { to, asset, amount, instruction_ref })
+    } else if let Some(bytes) = fields.element(4).named("redeem")? {
+        let mut inner = Fields::new(bytes);
+        let from = AccountId::new(inner.text(1).named("redeem.from")?).named("redeem.from")?;
+        let asset = Asset::new(inner.text(2).named("redeem.asset")?).named("redeem.asset")?;
+        let amount = Amount::from_minor(inner.uint(3).named("redeem.amount_minor")?);
+        let instruction_ref = optional(inner.text(4), "redeem.instruction_ref")?;
+        inner.finish().named("redeem")?;
+        Operation::Redeem(Redeem { from, asset, amount, instruction_ref })
+    } else {
+        return Err(Rejection::malformed("operation"));
+    };
+    fields.finish().named("operation")?;
+    Ok(operation)
+}
+
+fn decode_transfer(bytes: &[u8]) -> Parsed<Transfer> {
+    let mut fields = Fields::new(bytes);
+    let transfer = Transfer {
+        from: AccountId::new(fields.text(1).named("transfer.from")?).named("transfer.from")?,
+        to: AccountId::new(fields.text(2).named("transfer.to")?).named("transfer.to")?,
+        asset: Asset::new(fields.text(3).named("transfer.asset")?).named("transfer.asset")?,
+        amount: Amount::from_minor(fields.uint(4).named("transfer.amount_minor")?),
+        instruction_ref: optional(fields.text(5), "transfer.instruction_ref")?,
+        purpose: optional(fields.text(6), "transfer.purpose")?,
+        external_ref: optional(fields.text(7), "transfer.external_ref")?,
+        remittance: fields.bytes(8).named("transfer.remittance")?.to_vec(),
+    };
+    if transfer.remittance.len() > MAX_REMITTANCE_BYTES {
+        return Err(Rejection::malformed("transfer.remittance"));
+    }
+    fields.finish().named("transfer")?;
+    Ok(transfer)
+}
+
+fn decode_open_account(bytes: &[u8]) -> Parsed<OpenAccount> {
+    let mut fields = Fields::new(bytes);
+    let account = AccountId::new(fields.text(1).named("open_account.account")?).named("open_account.account")?;
+    let kind = u8::try_from(fields.uint(2).named("open_account.kind")?).ok().and_then(AccountKind::from_number);
+    let kind = kind.ok_or(Rejection::malformed("open_account.kind"))?;
+    let bad_key = Rejection::malformed("open_account.key");
+    let mut keys: Vec<PublicKey> = Vec::new();
+    while let Some(key) = fields.element(3).named("open_account.key")? {
+        let key = <[u8; 32]>::try_from(key).map_err(|_| bad_key)?;
+        keys.push(PublicKey::from_bytes(&key).map_err(|_| bad_key)?);
+        if keys.len() > MAX_SIGNATURES {
+            return Err(bad_key);
+        }
+    }
+    if !ascending(keys.iter()) {
+        return Err(bad_key);
+    }
+    let threshold = u8::try_from(fields.uint(4).named("open_account.threshold")?).unwrap_or(u8::MAX);
+    if usize::from(threshold) > keys.len() || (threshold == 0) != keys.is_empty() {
+        return Err(Rejection::malformed("open_account.threshold"));
+    }
+    fields.finish().named("open_account")?;
+    Ok(OpenAccount { account, kind, keys, threshold })
+}
+
+fn optional<const MAX: usize>(text: Result<&str, NotCanonical>, field: &'static str) -> Parsed<Option<Text<MAX>>> {
+    match text.named(field)? {
+        "" => Ok(None),
+        text => Text::new(text).map(Some).named(field),
+    }
+}
+
+pub(crate) fn encode_signed(body: &[u8], signatures: &[(PublicKey, Signature)]) -> Vec<u8> {
+    let mut message = Encoder::default();
+    message.bytes(1, body);
+    for (key, signature) in signatures {
+        let mut entry = Encoder::default();
+        entry.bytes(1, key.as_bytes()).bytes(2, signature.as_bytes());
+        message.element(2, &entry.finish());
+    }
+    message.finish()
+}
+
+pub(crate) fn encode_body(body: &TransactionBody) -> Vec<u8> {
+    let mut message = Encoder::default();
+    message.bytes(1, body.chain.as_bytes()).uint(2, body.not_before_ms).uint(3, body.not_after_ms);
+    message.uint(4, u64::from(body.independent)).bytes(5, &body.nonce);
+    for operation in &body.operations {
+        message.element(6, &encode_operation(operation));
+    }
+    message.finish()
+}
+
+fn encode_operation(operation: &Operation) -> Vec<u8> {
+    fn text<const MAX: usize>(text: Option<&Text<MAX>>) -> &[u8] {
+        text.map(|text| text.as_str().as_bytes()).unwrap_or_default()
+    }
+    let mut inner = Encoder::default();
+    let number = match operation {
+        Operation::Transfer(transfer) => {
+            inner.bytes(1, transfer.from.as_bytes()).bytes(2, transfer.to.as_bytes());
+            inner.bytes(3, transfer.asset.as_bytes()).uint(4, transfer.amount.minor());
+            inner.bytes(5, text(transfer.instruction_ref.as_ref())).bytes(6, text(transfer.purpose.as_ref()));
+            inner.bytes(7, text(transfer.external_ref.as_ref())).bytes(8, &transfer.remittance);
+            1
+        }
+        Operation::OpenAccount(open) => {
+            inner.bytes(1, open.account.as_bytes()).uint(2, u64::from(open.kind.number()));
+            for key in &open.keys {
+                inner.element(3, key.as_bytes());
+            }
+            inner.uint(4, u64::from(open.threshold));
+            2
+        }
+        Operation::Issue(issue) => {
+            inner.bytes(1, issue.to.as_bytes()).bytes(2, issue.asset.as_bytes()).uint(3, issue.amount.minor());
+            inner.bytes(4, text(issue.instruction_ref.as_ref()));
+            3
+        }
+        Operation::Redeem(redeem) => {
+            inner.bytes(1, redeem.from.as_bytes()).bytes(2, redeem.asset.as_bytes()).uint(3, redeem.amount.minor());
+            inner.bytes(4, text(redeem.instruction_ref.as_ref()));
+            4
+        }
+    };
+    let mut message = Encoder::default();
+    message.element(number, &inner.finish());
+    message.finish()
+}
