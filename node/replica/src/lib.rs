@@ -1,4 +1,9 @@
-//! Under construction.
+//! The node's brain, pure: one [`Replica::handle`] joins consensus, lanes, catch-up and the order of execution.
+//!
+//! The shell (or the simulator) feeds it [`Event`]s and carries out the [`Effect`]s that come back, in their order. Each
+//! part is a machine with state of its own; the replica only routes events and orders effects.
+//!
+//! Must not know: sockets, files, clocks, random sources, protobuf; whether a transaction succeeds.
 
 #![cfg_attr(
     not(test),
@@ -11,3 +16,22 @@
         clippy::panic
     )
 )]
+
+mod batch;
+pub mod bounds;
+mod catchup;
+mod checked;
+mod cut;
+mod event;
+mod message;
+mod replica;
+
+pub use batch::{Batch, BatchContext, InvalidBatch, RawBatch};
+pub use catchup::{BlockSource, serve};
+pub use checked::{CheckedMessage, InvalidMessage, PeerContext};
+pub use cut::{AcknowledgedLane, Acknowledgement, Cut, Tip};
+pub use event::{
+    Config, Effect, Event, FinalBlock, Halt, Identity, LaneStatus, Misbehaviour, Recovered, Refusal, ReplicaStatus,
+};
+pub use message::{CertifiedBlock, Found, PeerMessage, Query, Request, Response};
+pub use replica::Replica;
