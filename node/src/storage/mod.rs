@@ -1,0 +1,5 @@
+//! What is final, in RocksDB.
+
+mod error;
+
+pub use error::Error;
