@@ -1,0 +1,12 @@
+//! The node's shell as a library, so that its command line, tests and tools share one code.
+
+pub mod batch_log;
+pub mod config;
+pub mod data_directory;
+pub mod guard_file;
+pub mod key_file;
+pub mod metrics;
+pub mod run;
+mod segment;
+pub mod storage;
+pub mod telemetry;
