@@ -6,6 +6,7 @@ pub mod data_directory;
 pub mod guard_file;
 pub mod key_file;
 pub mod metrics;
+pub mod network;
 pub mod run;
 mod segment;
 pub mod storage;

@@ -98,7 +98,13 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), Error> {
 
 impl Segment {
     /// Creates segment `number` holding one frame; both are durable, under the segment's name, on return.
-    pub(crate) fn create(directory: &Path, prefix: &str, number: u64, kind: u8, parts: &[&[u8]]) -> Result<Self, Error> {
+    pub(crate) fn create(
+        directory: &Path,
+        prefix: &str,
+        number: u64,
+        kind: u8,
+        parts: &[&[u8]],
+    ) -> Result<Self, Error> {
         let path = directory.join(segment_name(prefix, number));
         let unfinished = path.with_extension("new");
         let mut salt = [0u8; 8];
@@ -133,14 +139,12 @@ impl Segment {
         advice: &'static str,
         mut visit: impl FnMut(Frame<'_>) -> Result<(), Error>,
     ) -> Result<(Self, Option<TornTail>), Error> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(path)
-            .map_err(|source| Error::io(path, "open", source))?;
+        let mut file =
+            OpenOptions::new().read(true).append(true).open(path).map_err(|source| Error::io(path, "open", source))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::io(path, "read", source))?;
-        let corrupt = |offset: usize, what| Error::Corrupt { path: path.to_path_buf(), offset: wide(offset), what, advice };
+        let corrupt =
+            |offset: usize, what| Error::Corrupt { path: path.to_path_buf(), offset: wide(offset), what, advice };
         let salt = parse_header(&bytes, number).map_err(|what| corrupt(0, what))?;
 
         let mut offset = HEADER_LENGTH;

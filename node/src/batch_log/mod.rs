@@ -13,6 +13,5 @@
 mod store;
 mod thread;
 
-
 pub use store::{BatchLogReader, RecoveredBatches};
 pub use thread::{BatchLog, BatchLogEvent, Refused, Released};

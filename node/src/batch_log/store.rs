@@ -318,8 +318,12 @@ impl Store {
 
     fn remove_dead(&mut self) -> Result<(), Error> {
         let active = self.active.number();
-        let dead: Vec<u64> =
-            self.segments.iter().filter(|(number, kept)| **number != active && kept.live == 0).map(|(n, _)| *n).collect();
+        let dead: Vec<u64> = self
+            .segments
+            .iter()
+            .filter(|(number, kept)| **number != active && kept.live == 0)
+            .map(|(n, _)| *n)
+            .collect();
         for number in dead {
             if let Some(kept) = self.segments.remove(&number) {
                 std::fs::remove_file(&kept.path).map_err(|source| Error::io(&kept.path, "remove", source))?;

@@ -1,0 +1,184 @@
+//! Frames on direct streams: four bytes of length, big-endian, then `tonle.peer.v1.Frame`. Knows protobuf; does not know
+//! what the canonical bytes inside say.
+//!
+//! ```text
+//! +----------------+---------------------------------------------+
+//! | length, u32 BE | Frame { hello } or Frame { message: bytes } |
+//! +----------------+---------------------------------------------+
+//! ```
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::{AsyncRead, AsyncReadExt as _};
+use prost::Message as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonle_crypto::{CodecError, Digest};
+use tonle_proto::peer::v1 as proto;
+
+/// Bytes of a frame's length.
+const PREFIX: usize = 4;
+
+/// The unit in which memory for received frames is counted: a semaphore's permits are fewer than bytes.
+const PERMIT_BYTES: usize = 1024;
+
+/// A hello is some 45 bytes; nothing larger is read before the sender has said what chain it is on.
+pub(super) const HELLO_BYTES_MAX: usize = 128;
+
+/// Why a direct stream ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The stream or its connection ended.
+    #[error("stream ended: {0}")]
+    Ended(#[from] io::Error),
+    /// A frame longer than the stream's bound was announced.
+    #[error("frame of {length} bytes is above {max}")]
+    Oversized { length: usize, max: usize },
+    /// The frame is no `tonle.peer.v1.Frame`, or not its canonical form.
+    #[error("frame is malformed")]
+    Frame,
+    /// The message inside is not canonical.
+    #[error("message is malformed: {0}")]
+    Message(#[from] CodecError),
+    /// The message does not belong on this stream.
+    #[error("message does not belong on this stream")]
+    Misplaced,
+    /// The hello says something else than this node's own.
+    #[error("{0}")]
+    Mismatch(Mismatch),
+    /// The peer took or sent nothing for too long.
+    #[error("stream stalled")]
+    Stalled,
+}
+
+impl Failure {
+    /// Did the peer send what no honest peer sends?
+    pub(super) const fn is_offence(&self) -> bool {
+        match self {
+            Failure::Oversized { .. } | Failure::Frame | Failure::Message(_) | Failure::Misplaced => true,
+            Failure::Ended(_) | Failure::Mismatch(_) | Failure::Stalled => false,
+        }
+    }
+}
+
+/// What differs between a peer's hello and what this node expects of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Mismatch {
+    /// It is on another chain.
+    #[error("peer is on another chain: its genesis is {0}")]
+    Genesis(Digest),
+    /// It speaks another version.
+    #[error("peer speaks protocol version {0}")]
+    Version(u32),
+    /// Its place in the validator set is another one there.
+    #[error("peer takes itself for validator {0:?}")]
+    Validator(Option<u32>),
+}
+
+/// What the first frame of each stream says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hello {
+    pub(super) protocol_version: u16,
+    pub(super) genesis: Digest,
+    pub(super) validator: Option<u16>,
+}
+
+impl Hello {
+    /// The hello as a frame with its length in front.
+    pub(super) fn to_frame(self) -> Bytes {
+        let hello = proto::Hello {
+            protocol_version: u32::from(self.protocol_version),
+            genesis: Bytes::copy_from_slice(self.genesis.as_bytes()),
+            validator: self.validator.map(u32::from),
+        };
+        with_length(&proto::Frame { body: Some(proto::frame::Body::Hello(hello)) })
+    }
+
+    /// Compares what a peer said with what is expected of it.
+    pub(super) fn check(self, said: &proto::Hello) -> Result<(), Failure> {
+        let genesis = <[u8; 32]>::try_from(said.genesis.as_ref()).map_err(|_| Failure::Frame)?;
+        let genesis = Digest::from_bytes(genesis);
+        if genesis != self.genesis {
+            return Err(Failure::Mismatch(Mismatch::Genesis(genesis)));
+        }
+        if said.protocol_version != u32::from(self.protocol_version) {
+            return Err(Failure::Mismatch(Mismatch::Version(said.protocol_version)));
+        }
+        if said.validator != self.validator.map(u32::from) {
+            return Err(Failure::Mismatch(Mismatch::Validator(said.validator)));
+        }
+        Ok(())
+    }
+}
+
+/// Canonical bytes as a frame with its length in front.
+pub(super) fn message(canonical: Vec<u8>) -> Bytes {
+    with_length(&proto::Frame { body: Some(proto::frame::Body::Message(canonical.into())) })
+}
+
+fn with_length(frame: &proto::Frame) -> Bytes {
+    let length = frame.encoded_len();
+    let mut out = BytesMut::with_capacity(PREFIX + length);
+    // Every bound of a frame is far below 4 GiB; a longer one would be refused by its receiver.
+    out.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    out.put_slice(&frame.encode_to_vec());
+    out.freeze()
+}
+
+/// Memory that a received frame takes until it is dropped.
+#[derive(Debug)]
+pub(super) struct Room(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+/// Memory for received frames: one for each peer and class.
+#[derive(Debug, Clone)]
+pub(super) struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    /// Room for `bytes`.
+    pub(super) fn new(bytes: usize) -> Self {
+        Budget(Arc::new(Semaphore::new(bytes / PERMIT_BYTES)))
+    }
+
+    /// Waits until there is room for `bytes`, which must be at most what the budget was made with.
+    async fn room(&self, bytes: usize) -> Result<Room, Failure> {
+        let permit = Arc::clone(&self.0).acquire_many_owned(permits(bytes)).await;
+        permit.map(Room).map_err(|_| Failure::Ended(io::ErrorKind::ConnectionAborted.into()))
+    }
+
+    /// Room for `bytes`, if there is any.
+    pub(super) fn try_room(&self, bytes: usize) -> Option<Room> {
+        Arc::clone(&self.0).try_acquire_many_owned(permits(bytes)).ok().map(Room)
+    }
+}
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(PERMIT_BYTES).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Reads one frame of at most `max` bytes. Nothing is allocated for it before its length is found to be within the
+/// bound and the peer's budget has room.
+///
+/// # Errors
+/// [`Failure`] when the stream ends, or holds what no honest peer writes.
+pub(super) async fn read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    max: usize,
+    budget: &Budget,
+) -> Result<(proto::frame::Body, usize, Room), Failure> {
+    let mut prefix = [0u8; PREFIX];
+    stream.read_exact(&mut prefix).await?;
+    let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
+    if length > max {
+        return Err(Failure::Oversized { length, max });
+    }
+    let room = budget.room(length).await?;
+    let mut body = vec![0u8; length];
+    stream.read_exact(&mut body).await?;
+    let frame = proto::Frame::decode(Bytes::from(body)).map_err(|_| Failure::Frame)?;
+    // prost skips unknown fields and takes the last of repeated ones; both would be lost here.
+    if frame.encoded_len() != length {
+        return Err(Failure::Frame);
+    }
+    Ok((frame.body.ok_or(Failure::Frame)?, PREFIX + length, room))
+}
