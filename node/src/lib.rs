@@ -3,6 +3,8 @@
 pub mod batch_log;
 pub mod config;
 pub mod data_directory;
+pub mod finality_receipt;
+pub mod grpc;
 pub mod guard_file;
 pub mod key_file;
 pub mod metrics;

@@ -21,8 +21,7 @@ pub enum Fatal {
     },
     /// A block's transfers changed the sum of balances otherwise than its issues and redemptions say.
     #[error(
-        "block {height}: {asset} balances went from {balances_before} to {balances_after} while its supply went from \
-         {supply_before} to {supply_after} (minor units)"
+        "block {height}: {asset} balances went from {before} to {after} while issued {issued}, redeemed {redeemed}"
     )]
     DeltaMismatch {
         /// The block.
@@ -30,13 +29,13 @@ pub enum Fatal {
         /// The asset.
         asset: Asset,
         /// Sum over the touched accounts before.
-        balances_before: u128,
+        before: u128,
         /// Sum over the touched accounts after.
-        balances_after: u128,
-        /// Supply before.
-        supply_before: u128,
-        /// Supply after.
-        supply_after: u128,
+        after: u128,
+        /// Issued by the block.
+        issued: u128,
+        /// Redeemed by the block.
+        redeemed: u128,
     },
     /// A stored value is not the canonical form of what its key names.
     #[error("state value of {key:?}: {error}")]

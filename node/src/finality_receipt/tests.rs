@@ -1,0 +1,1 @@
+//! Every byte of a finality receipt matters.

@@ -1,0 +1,249 @@
+//! The one place where `tonle.v1` messages and domain types meet.
+//!
+//! Must not know: storage, waiting, limits.
+
+use bytes::Bytes;
+use tonle_consensus::{Checkpoint, ValidatorIndex};
+use tonle_crypto::{Canonical, Digest, PublicKey};
+use tonle_ledger::{
+    Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, OperationResult, Receipt, ReceiptLocation,
+    RejectionCode, SignedTransaction, TransactionId, TransactionResult,
+};
+use tonle_proto::v1;
+
+use super::backend::{Chain, NetworkStatus, StoredBlock, SupplyAudit};
+use super::error::ApiError;
+use super::finality::Tip;
+
+/// The transaction in a request, decoded strictly from the bytes as they were sent.
+pub(super) fn transaction(bytes: &Bytes) -> Result<SignedTransaction, ApiError> {
+    SignedTransaction::from_bytes(bytes).map_err(ApiError::Refused)
+}
+
+/// A transaction id in a request.
+pub(super) fn transaction_id(bytes: &Bytes) -> Result<TransactionId, ApiError> {
+    let bytes: [u8; 32] = bytes
+        .as_ref()
+        .try_into()
+        .map_err(|_| ApiError::FieldInvalid { field: "transaction_id", expected: "32 bytes" })?;
+    Ok(TransactionId::new(Digest::from_bytes(bytes)))
+}
+
+/// An account name in a request.
+pub(super) fn account_id(text: &str) -> Result<AccountId, ApiError> {
+    AccountId::new(text).map_err(|_| ApiError::FieldInvalid {
+        field: "account",
+        expected: "name@participant, at most 32 characters of a-z 0-9 _ . -",
+    })
+}
+
+/// The digest's bytes.
+pub(super) fn digest(digest: &Digest) -> Bytes {
+    Bytes::copy_from_slice(digest.as_bytes())
+}
+
+fn key(key: &PublicKey) -> Bytes {
+    Bytes::copy_from_slice(key.as_bytes())
+}
+
+fn id(id: &TransactionId) -> Bytes {
+    Bytes::copy_from_slice(id.as_bytes())
+}
+
+/// A receipt.
+pub(super) fn receipt(receipt: &Receipt) -> v1::Receipt {
+    let (rejection, results) = match &receipt.result {
+        TransactionResult::Rejected { code, operation } => (Some(rejection(*code, *operation)), Vec::new()),
+        TransactionResult::Executed(results) => {
+            (None, results.iter().zip(0..).map(|(result, number)| operation_result(result, number)).collect())
+        }
+    };
+    v1::Receipt {
+        transaction_id: id(&receipt.transaction),
+        height: receipt.height,
+        index: receipt.index,
+        time_ms: receipt.time_ms,
+        outcome: outcome(&receipt.result).into(),
+        rejection,
+        results,
+    }
+}
+
+fn outcome(result: &TransactionResult) -> v1::Outcome {
+    let TransactionResult::Executed(results) = result else { return v1::Outcome::Rejected };
+    if results.iter().any(|result| matches!(result, OperationResult::Rejected(_))) {
+        v1::Outcome::Partial
+    } else if results.iter().all(|result| matches!(result, OperationResult::Repeated(_))) {
+        v1::Outcome::Repeated
+    } else {
+        v1::Outcome::Applied
+    }
+}
+
+fn rejection(code: RejectionCode, operation: Option<u32>) -> v1::Rejection {
+    v1::Rejection { number: code.number().into(), code: code.name().to_owned(), operation }
+}
+
+fn operation_result(result: &OperationResult, number: u32) -> v1::OperationResult {
+    use v1::operation_result::Result as Wire;
+    let wire = match result {
+        OperationResult::Applied(balances) => {
+            Wire::Applied(v1::Applied { balances_after: balances.iter().map(balance_after).collect() })
+        }
+        OperationResult::Repeated(place) => Wire::Repeated(location(place)),
+        OperationResult::Rejected(code) => Wire::Rejected(rejection(*code, Some(number))),
+    };
+    v1::OperationResult { result: Some(wire) }
+}
+
+fn balance_after(balance: &BalanceAfter) -> v1::AccountBalance {
+    v1::AccountBalance {
+        account: balance.account.to_string(),
+        asset: balance.asset.to_string(),
+        available_minor: balance.available.minor(),
+        held_minor: balance.held.minor(),
+    }
+}
+
+fn location(location: &ReceiptLocation) -> v1::ReceiptLocation {
+    v1::ReceiptLocation {
+        transaction_id: id(&location.transaction),
+        height: location.height,
+        index: location.index,
+        operation: location.operation,
+    }
+}
+
+/// An account under its name.
+pub(super) fn account(name: AccountId, account: &Account) -> v1::Account {
+    let kind = match account.kind {
+        AccountKind::Wallet => v1::AccountKind::Wallet,
+        AccountKind::Merchant => v1::AccountKind::Merchant,
+        AccountKind::Settlement => v1::AccountKind::Settlement,
+        AccountKind::Reserve => v1::AccountKind::Reserve,
+    };
+    let status = match account.status {
+        AccountStatus::Active => v1::AccountStatus::Active,
+        AccountStatus::DebitsFrozen => v1::AccountStatus::DebitsFrozen,
+        AccountStatus::CreditsFrozen => v1::AccountStatus::CreditsFrozen,
+        AccountStatus::Frozen => v1::AccountStatus::Frozen,
+        AccountStatus::Closed => v1::AccountStatus::Closed,
+    };
+    v1::Account {
+        account: name.to_string(),
+        kind: kind.into(),
+        status: status.into(),
+        keys: account.keys().iter().map(|key| Bytes::copy_from_slice(key)).collect(),
+        threshold: account.threshold.into(),
+        balances: account
+            .balances()
+            .iter()
+            .map(|balance| v1::Balance {
+                asset: balance.asset.to_string(),
+                available_minor: balance.available.minor(),
+                held_minor: balance.held.minor(),
+            })
+            .collect(),
+    }
+}
+
+/// A block.
+pub(super) fn block(block: &StoredBlock) -> v1::Block {
+    let header = &block.header;
+    v1::Block {
+        height: header.height().get(),
+        digest: digest(&header.digest()),
+        parent: digest(&header.parent()),
+        time_ms: header.timestamp().get(),
+        protocol_version: header.protocol_version().into(),
+        payload: digest(&header.payload()),
+        checkpoint: Some(checkpoint(&header.checkpoint())),
+        transactions: block.receipts,
+        state_root: digest(&block.state_root),
+        results_root: digest(&block.results_root),
+    }
+}
+
+fn checkpoint(checkpoint: &Checkpoint) -> v1::Checkpoint {
+    v1::Checkpoint {
+        height: checkpoint.height.get(),
+        state_root: digest(&checkpoint.state_root),
+        results_root: digest(&checkpoint.results_root),
+    }
+}
+
+/// Canonical bytes.
+pub(super) fn canonical(value: &impl Canonical) -> Bytes {
+    value.encode().into()
+}
+
+/// The answer to GetStatus.
+pub(super) fn status(
+    chain: &Chain,
+    network: &NetworkStatus,
+    tip: Tip,
+    earliest: u64,
+    latest: Option<&StoredBlock>,
+    supply: &[(Asset, u128)],
+) -> v1::GetStatusResponse {
+    let name = |index: ValidatorIndex| chain.validators.get(index).map(|validator| validator.name.clone());
+    v1::GetStatusResponse {
+        chain_name: chain.genesis.chain_name.clone(),
+        chain_digest: digest(&chain.digest),
+        node: chain.node.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol_version: latest.map_or(chain.genesis.protocol_version, |block| block.header.protocol_version()).into(),
+        earliest_height: earliest,
+        latest_height: tip.height,
+        latest_time_ms: tip.time_ms,
+        latest_state_root: latest.map(|block| digest(&block.state_root)).unwrap_or_default(),
+        provable_height: tip.provable,
+        epoch: network.epoch.get(),
+        view: network.view.get(),
+        leader: name(network.leader).unwrap_or_default(),
+        quorum: u32::try_from(chain.validators.quorum()).unwrap_or(u32::MAX),
+        validators: validators(chain, network),
+        supply: supply.iter().map(|(asset, amount)| self::supply(chain, *asset, *amount)).collect(),
+        halted: network.halted.clone().unwrap_or_default(),
+    }
+}
+
+fn validators(chain: &Chain, network: &NetworkStatus) -> Vec<v1::ValidatorStatus> {
+    let entries = chain.validators.iter().map(|(index, validator)| {
+        let peer = network.peers.get(index.index()).copied().unwrap_or_default();
+        v1::ValidatorStatus {
+            name: validator.name.clone(),
+            key: key(&validator.key),
+            connected: peer.connected || chain.me == Some(index),
+            last_seen_ms: peer.last_seen_ms,
+        }
+    });
+    entries.collect()
+}
+
+fn supply(chain: &Chain, asset: Asset, amount: u128) -> v1::Supply {
+    let known = chain.genesis.assets.iter().find(|known| known.asset == asset);
+    v1::Supply {
+        asset: asset.to_string(),
+        exponent: known.map_or(0, |known| known.exponent.into()),
+        amount_minor: amount.to_string(),
+    }
+}
+
+/// The answer to VerifySupply.
+pub(super) fn supply_audit(chain: &Chain, audit: &SupplyAudit) -> v1::VerifySupplyResponse {
+    v1::VerifySupplyResponse {
+        height: audit.height,
+        state_root: digest(&audit.state_root),
+        ok: audit.assets.iter().all(|(_, recorded, scanned)| recorded == scanned),
+        assets: audit
+            .assets
+            .iter()
+            .map(|(asset, recorded, scanned)| v1::SupplyCheck {
+                supply: Some(supply(chain, *asset, *recorded)),
+                scanned_minor: scanned.to_string(),
+            })
+            .collect(),
+        accounts: audit.accounts,
+    }
+}

@@ -1,0 +1,43 @@
+//! `tonle.v1.OperatorService`: costly checks, one at a time.
+//!
+//! Must not know: how the state is scanned.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status};
+use tonle_proto::v1;
+use tonle_proto::v1::operator_service_server::OperatorService;
+
+use super::{ApiError, Service, convert};
+
+/// The service for the node's operator.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    service: Service,
+    scans: Arc<Semaphore>,
+}
+
+impl Operator {
+    pub(super) fn new(service: Service) -> Self {
+        Operator { service, scans: Arc::new(Semaphore::new(1)) }
+    }
+
+    async fn scan(&self) -> Result<v1::VerifySupplyResponse, ApiError> {
+        let overloaded = |_| ApiError::Overloaded { retry: Duration::from_secs(1) };
+        let _scan = self.scans.try_acquire().map_err(overloaded)?;
+        let audit = self.service.0.backend.audit_supply().await?;
+        Ok(convert::supply_audit(&self.service.0.chain, &audit))
+    }
+}
+
+#[tonic::async_trait]
+impl OperatorService for Operator {
+    async fn verify_supply(
+        &self,
+        _request: Request<v1::VerifySupplyRequest>,
+    ) -> Result<Response<v1::VerifySupplyResponse>, Status> {
+        Ok(Response::new(self.scan().await?))
+    }
+}
