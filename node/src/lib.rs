@@ -3,9 +3,9 @@
 pub mod batch_log;
 pub mod config;
 pub mod data_directory;
+pub mod guard_file;
 pub mod finality_receipt;
 pub mod grpc;
-pub mod guard_file;
 pub mod key_file;
 pub mod metrics;
 pub mod network;

@@ -1,12 +1,31 @@
 //! The executor: finalized transactions in, receipts and state changes out.
 //!
+//! How to drive it: [`Executor::create`] for an empty storage or [`Executor::open`] for a stored state; then for each
+//! finalized block in order of height: read the values of [`Executor::keys`], call [`Executor::execute`], and apply
+//! [`Executed::changes`] together with the receipts in one atomic write.
+//!
 //! Must not know: where the state is stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
-use crate::{Asset, BlockInput, Change, Executed, Fatal, Genesis, ProofSource, StateKey, StateReader};
+use crate::audit::Scan;
+use crate::proof::value_digest;
+use crate::reference::{Instruction, hour, hour_end_ms, references_expired};
+use crate::run::{Run, id_key, run};
+use crate::tree::{LeafChange, Tree, Version, Versions};
+use crate::working::{Outcome, Working, accounts_of, add_balances};
+use crate::{
+    Asset, AssetRecord, BlockInput, Change, Executed, Fatal, Genesis, Participant, ParticipantId, ProofSource,
+    ReceiptsTree, StateKey, StateReader, first_results_root, next_results_root,
+};
+
+/// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
+/// before the first. An id's entry is `id 32 B ‖ height u64 ‖ index u32`, a reference's `scope 32 B ‖ record`.
+static ID_BUCKET: Domain = Domain::new("tonle v1 id bucket");
+static REFERENCE_BUCKET: Domain = Domain::new("tonle v1 reference bucket");
 
 /// The last executed block, as stored with the state under [`StateKey::Point`].
 ///
@@ -43,32 +62,22 @@ impl Canonical for Point {
     }
 }
 
-/// What a full scan found: supply and sum of balances agree for every asset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audit {
-    /// The last executed block.
-    pub point: Point,
-    /// Supply of each asset, in minor units.
-    pub supply: BTreeMap<Asset, u128>,
-    /// How many accounts there are.
-    pub accounts: u64,
-}
-
-/// Scans a state and compares, for every asset, its supply with the sum of all balances and holds.
-///
-/// `values` are all values under the keys of [`StateKey::SCAN`], of one consistent snapshot.
-///
-/// # Errors
-/// [`Fatal::SupplyMismatch`], [`Fatal::Corrupt`], [`Fatal::NoPoint`].
-pub fn audit(values: impl Iterator<Item = (StateKey, Vec<u8>)>) -> Result<Audit, Fatal> {
-    let _ = values;
-    Err(Fatal::NoPoint)
+/// A change of one value of the state tree.
+struct Edit {
+    key: StateKey,
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
 }
 
 /// Executes blocks in order of height.
 #[derive(Debug)]
 pub struct Executor {
     point: Point,
+    participants: BTreeMap<ParticipantId, Participant>,
+    assets: BTreeMap<Asset, AssetRecord>,
+    id_buckets: BTreeMap<u64, Digest>,
+    reference_buckets: BTreeMap<u64, Digest>,
+    versions: Arc<Versions>,
 }
 
 impl Executor {
@@ -78,7 +87,34 @@ impl Executor {
     /// [`Fatal::Genesis`].
     pub fn create(genesis: &Genesis) -> Result<(Self, Vec<Change>), Fatal> {
         genesis.check()?;
-        Err(Fatal::NoPoint)
+        let mut values: Vec<(StateKey, Vec<u8>)> = Vec::new();
+        for participant in &genesis.participants {
+            values.push((StateKey::Participant(participant.id), participant.encode()));
+        }
+        let mut supply = BTreeMap::new();
+        for entry in &genesis.accounts {
+            add_balances(&mut supply, &entry.account)?;
+            values.push((StateKey::Account(entry.id), entry.account.encode()));
+        }
+        for asset in &genesis.assets {
+            let supply = supply.get(&asset.asset).copied().unwrap_or(0);
+            let (number, exponent, issuer) = (asset.number, asset.exponent, asset.issuer);
+            let record = AssetRecord { asset: asset.asset, number, exponent, issuer, supply };
+            values.push((StateKey::Asset(asset.asset), record.encode()));
+        }
+        let leaves = values.iter().filter_map(|(key, value)| Scan::leaf(key, value)).collect();
+        let tree = Tree::default().update(leaves).map_err(|_| Fatal::Bound("genesis"))?;
+        let chain = genesis.digest();
+        let point = Point {
+            chain,
+            height: 0,
+            time_ms: genesis.created_ms,
+            state_root: tree.root(),
+            results_root: first_results_root(chain),
+        };
+        values.push((StateKey::Point, point.encode()));
+        let executor = Self::open(genesis, values.iter().cloned())?;
+        Ok((executor, values.into_iter().map(|(key, value)| Change::Put(key, value)).collect()))
     }
 
     /// Opens a stored state: rebuilds the tree, compares it with the recorded root, and audits the supply.
@@ -88,8 +124,26 @@ impl Executor {
     /// # Errors
     /// [`Fatal`] when the state is of another chain, damaged, or does not add up.
     pub fn open(genesis: &Genesis, values: impl Iterator<Item = (StateKey, Vec<u8>)>) -> Result<Self, Fatal> {
-        let _ = (genesis, values);
-        Err(Fatal::NoPoint)
+        let mut scan = Scan::default();
+        let mut leaves = Vec::new();
+        for (key, value) in values {
+            scan.add(key, &value)?;
+            leaves.extend(Scan::leaf(&key, &value));
+        }
+        let point = scan.audit()?.point;
+        let expected = genesis.digest();
+        if point.chain != expected {
+            return Err(Fatal::OtherChain { found: point.chain, expected });
+        }
+        let tree = Tree::default().update(leaves).map_err(|_| Fatal::Bound("state read twice"))?;
+        if tree.root() != point.state_root {
+            let (computed, recorded) = (tree.root(), point.state_root);
+            return Err(Fatal::RootMismatch { height: point.height, computed, recorded });
+        }
+        let mut versions = Versions::default();
+        versions.push(Version { height: point.height, tree, previous: Vec::new() });
+        let Scan { participants, assets, id_buckets, reference_buckets, .. } = scan;
+        Ok(Executor { point, participants, assets, id_buckets, reference_buckets, versions: Arc::new(versions) })
     }
 
     /// The last executed block.
@@ -98,31 +152,256 @@ impl Executor {
         &self.point
     }
 
+    /// The participants, by id.
+    #[must_use]
+    pub fn participants(&self) -> &BTreeMap<ParticipantId, Participant> {
+        &self.participants
+    }
+
+    /// The assets with their supply, by code.
+    #[must_use]
+    pub fn assets(&self) -> &BTreeMap<Asset, AssetRecord> {
+        &self.assets
+    }
+
     /// Supply of every asset, in minor units.
     #[must_use]
     pub fn supply(&self) -> BTreeMap<Asset, u128> {
-        BTreeMap::new()
-    }
-
-    /// The keys whose values [`Executor::execute`] will ask for, sorted, each once.
-    #[must_use]
-    pub fn keys(&self, block: &BlockInput) -> Vec<StateKey> {
-        let _ = block;
-        Vec::new()
-    }
-
-    /// Executes the next block.
-    ///
-    /// # Errors
-    /// [`Fatal`]: the state is wrong, and the process must stop. Never for what a transaction says.
-    pub fn execute(&mut self, block: &BlockInput, state: &dyn StateReader) -> Result<Executed, Fatal> {
-        let _ = (block, state);
-        Err(Fatal::NoPoint)
+        self.assets.iter().map(|(asset, record)| (*asset, record.supply)).collect()
     }
 
     /// What proofs of the last executed heights are made from.
     #[must_use]
     pub fn proofs(&self) -> ProofSource {
-        ProofSource::default()
+        ProofSource { versions: Arc::clone(&self.versions) }
     }
+
+    /// The keys whose values [`Executor::execute`] will ask for, sorted, each once.
+    #[must_use]
+    pub fn keys(&self, block: &BlockInput) -> Vec<StateKey> {
+        let mut keys = Vec::new();
+        let issuer = |asset| self.assets.get(&asset).map(|record| record.issuer);
+        for transaction in &block.transactions {
+            keys.push(id_key(transaction));
+            for operation in transaction.operations() {
+                keys.extend(accounts_of(operation).into_iter().flatten().map(StateKey::Account));
+                let scope = Instruction::of(operation).and_then(|instruction| instruction.scope(issuer));
+                keys.extend(scope.map(StateKey::Reference));
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Executes the next block. `state` is the state after the last one.
+    ///
+    /// # Errors
+    /// [`Fatal`]: the state is wrong, and the process must stop; this executor is as it was before. Never for what a
+    /// transaction says.
+    pub fn execute(&mut self, block: &BlockInput, state: &dyn StateReader) -> Result<Executed, Fatal> {
+        let expected = self.point.height.saturating_add(1);
+        if block.height != expected {
+            return Err(Fatal::OutOfOrder { expected, given: block.height });
+        }
+        let mut working = Working::new(&self.participants, &self.assets, self.versions.tree(), state);
+        for transaction in &block.transactions {
+            working.load(transaction)?;
+        }
+        let run = run(block, &mut working)?;
+        let outcome = working.finish();
+        self.check_deltas(block.height, &outcome)?;
+        let mut changes = Vec::new();
+        let edits = self.edits(block, &run, &outcome, &mut changes);
+        let assets = outcome.assets;
+        let (tree, previous) = commit(&self.versions.tree(), edits, &mut changes)?;
+
+        let receipts_root = ReceiptsTree::new(&run.receipts).root();
+        let point = Point {
+            chain: self.point.chain,
+            height: block.height,
+            time_ms: block.timestamp_ms,
+            state_root: tree.root(),
+            results_root: next_results_root(&self.point.results_root, &receipts_root),
+        };
+        changes.push(Change::Put(StateKey::Point, point.encode()));
+        self.remember(&changes);
+        Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
+        self.assets = assets;
+        self.point = point;
+        Ok(Executed {
+            height: block.height,
+            timestamp_ms: block.timestamp_ms,
+            receipts: run.receipts,
+            positions: run.positions,
+            duplicates: run.duplicates,
+            changes,
+            history: run.history,
+            state_root: point.state_root,
+            receipts_root,
+            results_root: point.results_root,
+            operations: run.operations,
+            applied: run.applied,
+            supply: self.supply(),
+        })
+    }
+
+    /// Supply = balances + holds, by what the block changed: balances before + supply after = balances after + supply
+    /// before, for each asset, over the accounts that the block touched.
+    fn check_deltas(&self, height: u64, outcome: &Outcome<'_>) -> Result<(), Fatal> {
+        let mut balances_after = BTreeMap::new();
+        for account in outcome.slots.values().filter_map(|slot| slot.account.as_ref()) {
+            add_balances(&mut balances_after, account)?;
+        }
+        let touched = outcome.balances_before.keys().chain(balances_after.keys());
+        for asset in outcome.assets.keys().chain(touched) {
+            let of = |sums: &BTreeMap<Asset, u128>| sums.get(asset).copied().unwrap_or(0);
+            let supply = |assets: &BTreeMap<Asset, AssetRecord>| assets.get(asset).map_or(0, |record| record.supply);
+            let (balances_before, balances_after) = (of(&outcome.balances_before), of(&balances_after));
+            let (supply_before, supply_after) = (supply(&self.assets), supply(&outcome.assets));
+            let left = balances_before.checked_add(supply_after);
+            if left.is_none() || left != balances_after.checked_add(supply_before) {
+                let asset = *asset;
+                return Err(Fatal::DeltaMismatch {
+                    height,
+                    asset,
+                    balances_before,
+                    balances_after,
+                    supply_before,
+                    supply_after,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The changes of the state tree; what stands outside it goes to `changes`.
+    fn edits(&self, block: &BlockInput, run: &Run, outcome: &Outcome<'_>, changes: &mut Vec<Change>) -> Vec<Edit> {
+        let mut edits = Vec::with_capacity(outcome.slots.len());
+        for (id, slot) in outcome.slots.iter().filter(|(_, slot)| slot.written) {
+            let after = slot.account.as_ref().map(Canonical::encode);
+            let before = slot.stored.map(<[u8]>::to_vec);
+            edits.push(Edit { key: StateKey::Account(*id), before, after });
+        }
+        for (asset, record) in &outcome.assets {
+            let before = self.assets.get(asset).map(Canonical::encode);
+            edits.push(Edit { key: StateKey::Asset(*asset), before, after: Some(record.encode()) });
+        }
+        self.edit_ids(block, run, changes, &mut edits);
+        self.edit_references(block, outcome, changes, &mut edits);
+        edits.retain(|edit| edit.before != edit.after);
+        edits
+    }
+
+    fn edit_ids(&self, block: &BlockInput, run: &Run, changes: &mut Vec<Change>, edits: &mut Vec<Edit>) {
+        let mut entries: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+        for taken in &run.taken {
+            let mut place = Writer::new();
+            place.u64(block.height).u32(taken.index);
+            let place = place.finish();
+            let bucket = entries.entry(taken.hour).or_default();
+            bucket.extend_from_slice(taken.id.as_bytes());
+            bucket.extend_from_slice(&place);
+            changes.push(Change::Put(taken.key(), place));
+        }
+        for hour in self.id_buckets.keys().filter(|hour| hour_end_ms(**hour) <= block.timestamp_ms) {
+            changes.push(Change::DropIds { hour: *hour });
+            edits.push(self.bucket_edit(StateKey::IdBucket(*hour), None));
+        }
+        for (hour, added) in entries {
+            let before = self.id_buckets.get(&hour).copied().unwrap_or(Digest::ZERO);
+            let after = ID_BUCKET.digest_parts(&[before.as_bytes(), &added]);
+            edits.push(self.bucket_edit(StateKey::IdBucket(hour), Some(after)));
+        }
+    }
+
+    fn edit_references(
+        &self,
+        block: &BlockInput,
+        outcome: &Outcome<'_>,
+        changes: &mut Vec<Change>,
+        edits: &mut Vec<Edit>,
+    ) {
+        let now_ms = block.timestamp_ms;
+        for hour in self.reference_buckets.keys().filter(|hour| references_expired(**hour, now_ms)) {
+            changes.push(Change::ForgetReferences { before_ms: hour_end_ms(*hour) });
+            edits.push(self.bucket_edit(StateKey::ReferenceBucket(*hour), None));
+        }
+        let mut added = Vec::new();
+        for (scope, record) in &outcome.taken {
+            let value = record.encode();
+            added.extend_from_slice(scope.as_bytes());
+            added.extend_from_slice(&value);
+            changes.push(Change::Put(StateKey::Reference(*scope), value));
+        }
+        if !added.is_empty() {
+            let hour = hour(now_ms);
+            let before = self.reference_buckets.get(&hour).copied().unwrap_or(Digest::ZERO);
+            let after = REFERENCE_BUCKET.digest_parts(&[before.as_bytes(), &added]);
+            edits.push(self.bucket_edit(StateKey::ReferenceBucket(hour), Some(after)));
+        }
+    }
+
+    fn bucket_edit(&self, key: StateKey, after: Option<Digest>) -> Edit {
+        let standing = match key {
+            StateKey::IdBucket(hour) => self.id_buckets.get(&hour),
+            StateKey::ReferenceBucket(hour) => self.reference_buckets.get(&hour),
+            StateKey::Point
+            | StateKey::Participant(_)
+            | StateKey::Asset(_)
+            | StateKey::Account(_)
+            | StateKey::Transaction { .. }
+            | StateKey::Reference(_) => None,
+        };
+        let bytes = |digest: &Digest| digest.as_bytes().to_vec();
+        Edit { key, before: standing.map(bytes), after: after.as_ref().map(bytes) }
+    }
+
+    /// Keeps the buckets as the changes leave them.
+    fn remember(&mut self, changes: &[Change]) {
+        for change in changes {
+            let (key, digest) = match change {
+                Change::Put(key, value) => (key, <[u8; 32]>::try_from(value.as_slice()).ok().map(Digest::from_bytes)),
+                Change::Delete(key) => (key, None),
+                Change::DropIds { .. } | Change::ForgetReferences { .. } => continue,
+            };
+            let (buckets, hour) = match key {
+                StateKey::IdBucket(hour) => (&mut self.id_buckets, hour),
+                StateKey::ReferenceBucket(hour) => (&mut self.reference_buckets, hour),
+                StateKey::Point
+                | StateKey::Participant(_)
+                | StateKey::Asset(_)
+                | StateKey::Account(_)
+                | StateKey::Transaction { .. }
+                | StateKey::Reference(_) => continue,
+            };
+            match digest {
+                Some(digest) => buckets.insert(*hour, digest),
+                None => buckets.remove(hour),
+            };
+        }
+    }
+}
+
+type Previous = Vec<(StateKey, Option<Vec<u8>>)>;
+
+/// Applies edits to the tree, which refuses them when a value before is not the one it commits to.
+fn commit(tree: &Tree, edits: Vec<Edit>, changes: &mut Vec<Change>) -> Result<(Tree, Previous), Fatal> {
+    let mut leaves = Vec::with_capacity(edits.len());
+    let mut previous = Vec::with_capacity(edits.len());
+    for Edit { key, before, after } in edits {
+        let digest = |value: &Option<Vec<u8>>| value.as_deref().map(value_digest);
+        leaves.push(LeafChange { path: key.path(), before: digest(&before), after: digest(&after) });
+        changes.push(match after {
+            Some(value) => Change::Put(key, value),
+            None => Change::Delete(key),
+        });
+        previous.push((key, before));
+    }
+    previous.sort_unstable_by_key(|(key, _)| *key);
+    let updated = tree.update(leaves).map_err(|mismatch| {
+        let found = previous.iter().find(|(key, _)| key.path() == mismatch.0);
+        Fatal::NotCommitted(found.map_or(StateKey::Point, |(key, _)| *key))
+    })?;
+    Ok((updated, previous))
 }

@@ -21,7 +21,8 @@ pub enum Fatal {
     },
     /// A block's transfers changed the sum of balances otherwise than its issues and redemptions say.
     #[error(
-        "block {height}: {asset} balances went from {before} to {after} while issued {issued}, redeemed {redeemed}"
+        "block {height}: {asset} balances went from {balances_before} to {balances_after} while its supply went from \
+         {supply_before} to {supply_after} (minor units)"
     )]
     DeltaMismatch {
         /// The block.
@@ -29,13 +30,13 @@ pub enum Fatal {
         /// The asset.
         asset: Asset,
         /// Sum over the touched accounts before.
-        before: u128,
+        balances_before: u128,
         /// Sum over the touched accounts after.
-        after: u128,
-        /// Issued by the block.
-        issued: u128,
-        /// Redeemed by the block.
-        redeemed: u128,
+        balances_after: u128,
+        /// Supply before.
+        supply_before: u128,
+        /// Supply after.
+        supply_after: u128,
     },
     /// A stored value is not the canonical form of what its key names.
     #[error("state value of {key:?}: {error}")]

@@ -20,7 +20,10 @@
 )]
 
 mod account;
+mod apply;
 mod asset;
+mod audit;
+mod authority;
 mod block;
 mod executor;
 mod fatal;
@@ -32,17 +35,21 @@ mod participant;
 mod proof;
 mod protobuf;
 mod receipt;
+mod reference;
 mod rejection;
 mod results;
+mod run;
 mod state;
 mod transaction;
 mod tree;
 mod wire;
+mod working;
 
 pub use account::{Account, AccountKind, AccountStatus, Balance};
 pub use asset::AssetRecord;
+pub use audit::{Audit, audit};
 pub use block::{BlockInput, Duplicate, Executed, HistoryEntry};
-pub use executor::{Audit, Executor, Point, audit};
+pub use executor::{Executor, Point};
 pub use fatal::Fatal;
 pub use genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisInvalid, GenesisValidator};
 pub use ids::{AccountId, Amount, Asset, NameInvalid, ParticipantId, Reference, Text, TransactionId};

@@ -100,7 +100,7 @@ impl Mode {
 /// One thing that a participant's key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Debit the participant's accounts that have no keys of their own, and, for its customers, those that have.
+    /// Debit the participant's accounts that have no keys of their own.
     Pay,
     /// Open accounts at the participant.
     OpenAccounts,

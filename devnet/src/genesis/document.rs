@@ -1,0 +1,370 @@
+//! The fields of `genesis.json`, and their conversion from and to the ledger's genesis.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use tonle_crypto::PublicKey;
+use tonle_ledger::{
+    Account, AccountId, AccountKind, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset, GenesisValidator,
+    Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    chain_name: String,
+    created_ms: u64,
+    protocol_version: u16,
+    signature_rule: u16,
+    epoch_length: u64,
+    checkpoint_every: u64,
+    max_lag: u64,
+    max_block_bytes: u64,
+    max_block_operations: u64,
+    idle_interval_ms: u64,
+    validators: Vec<ValidatorEntry>,
+    participants: Vec<ParticipantEntry>,
+    assets: Vec<AssetEntry>,
+    pub(super) accounts: Vec<AccountEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValidatorEntry {
+    participant: String,
+    key: String,
+    network_key: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParticipantEntry {
+    id: String,
+    legal_name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    bic: String,
+    role: RoleName,
+    #[serde(default)]
+    mode: ModeName,
+    #[serde(default)]
+    thresholds: ThresholdsEntry,
+    keys: Vec<KeyEntry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RoleName {
+    Operator,
+    Bank,
+    PaymentProvider,
+    Auditor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ModeName {
+    #[default]
+    Active,
+    ReceiveOnly,
+    PayOutOnly,
+    Suspended,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThresholdsEntry {
+    pay: u8,
+    open_accounts: u8,
+    issue: u8,
+}
+
+impl Default for ThresholdsEntry {
+    fn default() -> Self {
+        let Thresholds { pay, open_accounts, issue } = Thresholds::default();
+        ThresholdsEntry { pay, open_accounts, issue }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyEntry {
+    key: String,
+    permissions: Vec<PermissionName>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PermissionName {
+    Pay,
+    OpenAccounts,
+    Issue,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssetEntry {
+    code: String,
+    number: u16,
+    exponent: u8,
+    issuer: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountEntry {
+    id: String,
+    kind: KindName,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    threshold: u8,
+    balances: Vec<BalanceEntry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KindName {
+    Wallet,
+    Merchant,
+    Settlement,
+    Reserve,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BalanceEntry {
+    asset: String,
+    available_minor: u64,
+}
+
+// The signature that serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+/// Pairs of the names in JSON and the ledger's values, looked up in both directions.
+trait Named: Copy + PartialEq + 'static {
+    type Value: Copy + PartialEq + 'static;
+    const PAIRS: &'static [(Self, Self::Value)];
+
+    fn value(self) -> Result<Self::Value> {
+        Self::PAIRS.iter().find(|(name, _)| *name == self).map(|(_, value)| *value).context("a name without a value")
+    }
+    fn of(value: Self::Value) -> Result<Self> {
+        Self::PAIRS.iter().find(|(_, other)| *other == value).map(|(name, _)| *name).context("a value without a name")
+    }
+}
+
+impl Named for RoleName {
+    type Value = Role;
+    const PAIRS: &'static [(Self, Role)] = &[
+        (RoleName::Operator, Role::Operator),
+        (RoleName::Bank, Role::Bank),
+        (RoleName::PaymentProvider, Role::PaymentProvider),
+        (RoleName::Auditor, Role::Auditor),
+    ];
+}
+
+impl Named for ModeName {
+    type Value = Mode;
+    const PAIRS: &'static [(Self, Mode)] = &[
+        (ModeName::Active, Mode::Active),
+        (ModeName::ReceiveOnly, Mode::ReceiveOnly),
+        (ModeName::PayOutOnly, Mode::PayOutOnly),
+        (ModeName::Suspended, Mode::Suspended),
+    ];
+}
+
+impl Named for KindName {
+    type Value = AccountKind;
+    const PAIRS: &'static [(Self, AccountKind)] = &[
+        (KindName::Wallet, AccountKind::Wallet),
+        (KindName::Merchant, AccountKind::Merchant),
+        (KindName::Settlement, AccountKind::Settlement),
+        (KindName::Reserve, AccountKind::Reserve),
+    ];
+}
+
+impl Named for PermissionName {
+    type Value = Permission;
+    const PAIRS: &'static [(Self, Permission)] = &[
+        (PermissionName::Pay, Permission::Pay),
+        (PermissionName::OpenAccounts, Permission::OpenAccounts),
+        (PermissionName::Issue, Permission::Issue),
+    ];
+}
+
+fn key(text: &str) -> Result<PublicKey> {
+    let bytes: Option<[u8; 32]> = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    let bytes = bytes.with_context(|| format!("{text:?} is not 64 hexadecimal digits"))?;
+    PublicKey::from_bytes(&bytes).with_context(|| format!("{text} cannot be used"))
+}
+
+/// Converts a list, and says which entry of which list is wrong.
+fn each<T, U>(list: &str, items: Vec<T>, convert: impl Fn(T) -> Result<U>) -> Result<Vec<U>> {
+    let convert = |(index, item)| convert(item).with_context(|| format!("{list}[{index}]"));
+    items.into_iter().enumerate().map(convert).collect()
+}
+
+impl Document {
+    /// The ledger's genesis, its lists in order. Not checked as a whole.
+    pub(super) fn into_genesis(self) -> Result<Genesis> {
+        let genesis = Genesis {
+            chain_name: self.chain_name,
+            created_ms: self.created_ms,
+            protocol_version: self.protocol_version,
+            signature_rule: self.signature_rule,
+            epoch_length: self.epoch_length,
+            checkpoint_every: self.checkpoint_every,
+            max_lag: self.max_lag,
+            max_block_bytes: self.max_block_bytes,
+            max_block_operations: self.max_block_operations,
+            idle_interval_ms: self.idle_interval_ms,
+            participants: each("participants", self.participants, ParticipantEntry::into_participant)?,
+            assets: each("assets", self.assets, AssetEntry::into_asset)?,
+            accounts: each("accounts", self.accounts, AccountEntry::into_account)?,
+            validators: each("validators", self.validators, ValidatorEntry::into_validator)?,
+        };
+        Ok(genesis.sorted())
+    }
+
+    pub(super) fn of(genesis: &Genesis) -> Result<Self> {
+        Ok(Document {
+            chain_name: genesis.chain_name.clone(),
+            created_ms: genesis.created_ms,
+            protocol_version: genesis.protocol_version,
+            signature_rule: genesis.signature_rule,
+            epoch_length: genesis.epoch_length,
+            checkpoint_every: genesis.checkpoint_every,
+            max_lag: genesis.max_lag,
+            max_block_bytes: genesis.max_block_bytes,
+            max_block_operations: genesis.max_block_operations,
+            idle_interval_ms: genesis.idle_interval_ms,
+            validators: genesis.validators.iter().map(ValidatorEntry::of).collect(),
+            participants: genesis.participants.iter().map(ParticipantEntry::of).collect::<Result<_>>()?,
+            assets: genesis.assets.iter().map(AssetEntry::of).collect(),
+            accounts: genesis.accounts.iter().map(AccountEntry::of).collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl ValidatorEntry {
+    fn into_validator(self) -> Result<GenesisValidator> {
+        Ok(GenesisValidator {
+            participant: ParticipantId::new(&self.participant).context("participant")?,
+            key: key(&self.key).context("key")?,
+            network_key: key(&self.network_key).context("network_key")?,
+        })
+    }
+
+    fn of(validator: &GenesisValidator) -> Self {
+        ValidatorEntry {
+            participant: validator.participant.to_string(),
+            key: validator.key.to_string(),
+            network_key: validator.network_key.to_string(),
+        }
+    }
+}
+
+impl ParticipantEntry {
+    fn into_participant(self) -> Result<Participant> {
+        ensure!(self.legal_name.len() <= 140, "legal_name: longer than 140 bytes");
+        ensure!(
+            self.bic.len() <= 11 && self.bic.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()),
+            "bic: {:?} is not at most 11 characters of A-Z and 0-9",
+            self.bic
+        );
+        Ok(Participant {
+            id: ParticipantId::new(&self.id).context("id")?,
+            legal_name: self.legal_name,
+            bic: self.bic,
+            role: self.role.value()?,
+            mode: self.mode.value()?,
+            thresholds: Thresholds {
+                pay: self.thresholds.pay,
+                open_accounts: self.thresholds.open_accounts,
+                issue: self.thresholds.issue,
+            },
+            keys: each("keys", self.keys, KeyEntry::into_key)?,
+        })
+    }
+
+    fn of(participant: &Participant) -> Result<Self> {
+        let Thresholds { pay, open_accounts, issue } = participant.thresholds;
+        Ok(ParticipantEntry {
+            id: participant.id.to_string(),
+            legal_name: participant.legal_name.clone(),
+            bic: participant.bic.clone(),
+            role: RoleName::of(participant.role)?,
+            mode: ModeName::of(participant.mode)?,
+            thresholds: ThresholdsEntry { pay, open_accounts, issue },
+            keys: participant.keys.iter().map(KeyEntry::of).collect(),
+        })
+    }
+}
+
+impl KeyEntry {
+    fn into_key(self) -> Result<ParticipantKey> {
+        let permissions: Vec<Permission> = self.permissions.iter().map(|name| name.value()).collect::<Result<_>>()?;
+        Ok(ParticipantKey { key: key(&self.key).context("key")?, permissions: Permissions::of(&permissions) })
+    }
+
+    fn of(entry: &ParticipantKey) -> Self {
+        let held = PermissionName::PAIRS.iter().filter(|(_, permission)| entry.permissions.contains(*permission));
+        KeyEntry { key: entry.key.to_string(), permissions: held.map(|(name, _)| *name).collect() }
+    }
+}
+
+impl AssetEntry {
+    fn into_asset(self) -> Result<GenesisAsset> {
+        Ok(GenesisAsset {
+            asset: Asset::new(&self.code).context("code")?,
+            number: self.number,
+            exponent: self.exponent,
+            issuer: ParticipantId::new(&self.issuer).context("issuer")?,
+        })
+    }
+
+    fn of(asset: &GenesisAsset) -> Self {
+        AssetEntry {
+            code: asset.asset.to_string(),
+            number: asset.number,
+            exponent: asset.exponent,
+            issuer: asset.issuer.to_string(),
+        }
+    }
+}
+
+impl AccountEntry {
+    fn into_account(self) -> Result<GenesisAccount> {
+        let id = AccountId::new(&self.id).with_context(|| format!("id: {:?}", self.id))?;
+        let keys = each("keys", self.keys, |text| key(&text))?;
+        let mut account = Account::new(self.kind.value()?, &keys, self.threshold);
+        for balance in self.balances {
+            let asset = Asset::new(&balance.asset).context("balances: asset")?;
+            ensure!(account.balance(asset).available.is_zero(), "balances: {asset} stands twice");
+            ensure!(balance.available_minor > 0, "balances: {asset}: available_minor is zero; leave it out");
+            let available = Amount::from_minor(balance.available_minor);
+            account.set_balance(Balance { asset, available, held: Amount::ZERO });
+        }
+        Ok(GenesisAccount { id, account })
+    }
+
+    fn of(entry: &GenesisAccount) -> Result<Self> {
+        let mut balances = Vec::new();
+        for balance in entry.account.balances() {
+            if !balance.held.is_zero() {
+                bail!("{} holds reserved money, which genesis has no place for", entry.id);
+            }
+            balances
+                .push(BalanceEntry { asset: balance.asset.to_string(), available_minor: balance.available.minor() });
+        }
+        Ok(AccountEntry {
+            id: entry.id.to_string(),
+            kind: KindName::of(entry.account.kind)?,
+            keys: entry.account.keys().iter().map(hex::encode).collect(),
+            threshold: entry.account.threshold,
+            balances,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! The JSON form, read strictly and written back.
+
+use tonle_ledger::Genesis;
+
+use super::{parse, to_json};
+use crate::defaults;
+use crate::keys::KeySource;
+
+fn genesis() -> Genesis {
+    defaults::genesis(4, &KeySource::seeded("test"), 1_800_000_000_000).unwrap()
+}
+
+#[test]
+fn what_is_written_reads_back_with_the_same_digest() {
+    let genesis = genesis();
+    let text = to_json(&genesis).unwrap();
+    let again = parse(&text).unwrap();
+    assert_eq!(again, genesis);
+    assert_eq!(again.digest(), genesis.digest());
+    assert_eq!(to_json(&again).unwrap(), text);
+}
+
+#[test]
+fn space_and_order_of_entries_do_not_change_the_digest() {
+    let genesis = genesis();
+    let mut value: serde_json::Value = serde_json::from_str(&to_json(&genesis).unwrap()).unwrap();
+    for list in ["participants", "assets", "accounts"] {
+        value[list].as_array_mut().unwrap().reverse();
+    }
+    assert_eq!(parse(&value.to_string()).unwrap().digest(), genesis.digest());
+}
+
+/// Changes the JSON, and expects an error that names what is wrong.
+fn check(change: impl FnOnce(&mut serde_json::Value), names: &str) {
+    let mut value: serde_json::Value = serde_json::from_str(&to_json(&genesis()).unwrap()).unwrap();
+    change(&mut value);
+    let error = format!("{:#}", parse(&value.to_string()).unwrap_err());
+    assert!(error.contains(names), "{error:?} does not name {names:?}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    check(|json| json["surprise"] = 1.into(), "surprise");
+    check(|json| json["participants"][1]["surprise"] = 1.into(), "surprise");
+    check(|json| drop(json.as_object_mut().unwrap().remove("max_lag")), "max_lag");
+    check(|json| json["max_lag"] = (-1).into(), "invalid value");
+    check(|json| json["max_lag"] = 0.into(), "lag");
+    check(|json| json["validators"][2]["key"] = "00".into(), "validators[2]: key");
+    check(|json| json["validators"][2]["network_key"] = "00".repeat(32).into(), "validators[2]: network_key");
+    check(|json| json["participants"][3]["id"] = "Aba".into(), "participants[3]: id");
+    check(|json| json["participants"][0]["role"] = "king".into(), "king");
+    check(|json| json["participants"][0]["bic"] = "abc".into(), "bic");
+    check(|json| json["participants"][0]["keys"][0]["permissions"] = vec!["freeze"].into(), "freeze");
+    check(|json| json["accounts"][5]["id"] = "alice".into(), "accounts[5]: id");
+    check(|json| json["accounts"][0]["balances"][0]["available_minor"] = 0.into(), "accounts[0]: balances");
+    check(|json| json["accounts"][0]["balances"][0]["available_minor"] = "1".into(), "invalid type");
+    check(|json| json["accounts"][0]["balances"][0]["asset"] = "EUR".into(), "EUR");
+    check(|json| json["assets"][0]["issuer"] = "aba".into(), "issuer");
+    check(|json| json["validators"][0]["participant"] = "nobody".into(), "nobody");
+    check(
+        |json| {
+            let twice = json["accounts"][0]["balances"][0].clone();
+            json["accounts"][0]["balances"].as_array_mut().unwrap().push(twice);
+        },
+        "stands twice",
+    );
+    check(
+        |json| {
+            let twice = json["accounts"][0].clone();
+            json["accounts"].as_array_mut().unwrap().push(twice);
+        },
+        "accounts",
+    );
+}

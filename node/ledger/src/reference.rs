@@ -1,0 +1,119 @@
+//! Instruction references: unique per debited account (for an issue: per issuer) for 7 days.
+//!
+//! A reference that was used by an operation that took effect is taken until the end of the hour that is 7 days after
+//! the hour in which it was taken. Within that time the same content under the same reference is answered with the
+//! first operation's place, and other content is refused. An operation that was rejected leaves its reference free,
+//! so that a bank can send the same instruction again once the account has cover.
+//!
+//! Must not know: the state, or how operations are executed.
+
+use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
+
+use crate::{
+    AccountId, Asset, Issue, Operation, ParticipantId, REFERENCE_LIFE_MS, ReceiptLocation, Redeem, Reference, Transfer,
+};
+
+static SCOPE: Domain = Domain::new("tonle v1 instruction reference");
+static CONTENT: Domain = Domain::new("tonle v1 instruction content");
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// The hour since the Unix epoch of a time in ms.
+pub(crate) const fn hour(time_ms: u64) -> u64 {
+    time_ms.saturating_div(HOUR_MS)
+}
+
+/// The end of an hour, in ms since the Unix epoch: the first time that is not in it.
+pub(crate) const fn hour_end_ms(hour: u64) -> u64 {
+    hour.saturating_add(1).saturating_mul(HOUR_MS)
+}
+
+/// Are the references that were taken in this hour free again?
+pub(crate) const fn references_expired(taken_hour: u64, now_ms: u64) -> bool {
+    now_ms >= hour_end_ms(taken_hour).saturating_add(REFERENCE_LIFE_MS)
+}
+
+/// A taken reference, as the state records it.
+///
+/// ```text
+/// time taken u64 (ms) ‖ content digest 32 B ‖ transaction id 32 B ‖ height u64 ‖ index u32 ‖ operation u32
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReferenceRecord {
+    pub(crate) taken_ms: u64,
+    pub(crate) content: Digest,
+    pub(crate) first: ReceiptLocation,
+}
+
+impl Canonical for ReferenceRecord {
+    fn encode_to(&self, writer: &mut Writer) {
+        writer.u64(self.taken_ms).digest(&self.content).value(&self.first);
+    }
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(ReferenceRecord { taken_ms: reader.u64()?, content: reader.digest()?, first: reader.value()? })
+    }
+}
+
+/// What an operation with a reference is known by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instruction<'a> {
+    operation: &'a Operation,
+    reference: &'a Reference,
+}
+
+impl<'a> Instruction<'a> {
+    /// The instruction of an operation; `None` when it has no reference.
+    pub(crate) fn of(operation: &'a Operation) -> Option<Self> {
+        let reference = match operation {
+            Operation::Transfer(transfer) => transfer.instruction_ref.as_ref(),
+            Operation::Issue(issue) => issue.instruction_ref.as_ref(),
+            Operation::Redeem(redeem) => redeem.instruction_ref.as_ref(),
+            Operation::OpenAccount(_) => None,
+        }?;
+        Some(Instruction { operation, reference })
+    }
+
+    /// The digest of scope and reference: the key under which it is taken. `issuer` is that of an issue's asset.
+    ///
+    /// ```text
+    /// 1 ‖ debited account ‖ reference     transfer, redeem
+    /// 2 ‖ issuer ‖ reference              issue             (texts: u32 length, then ASCII)
+    /// ```
+    pub(crate) fn scope(&self, issuer: impl Fn(Asset) -> Option<ParticipantId>) -> Option<Digest> {
+        let mut writer = Writer::new();
+        match self.operation {
+            Operation::Transfer(transfer) => writer.u8(1).value::<AccountId>(&transfer.from),
+            Operation::Redeem(redeem) => writer.u8(1).value(&redeem.from),
+            Operation::Issue(issue) => writer.u8(2).value(&issuer(issue.asset)?),
+            Operation::OpenAccount(_) => return None,
+        };
+        writer.bytes(self.reference.as_str().as_bytes());
+        Some(SCOPE.digest(&writer.finish()))
+    }
+
+    /// The digest of what makes two instructions the same: everything but the reference and the remittance data,
+    /// whose encryption gives other bytes each time.
+    pub(crate) fn content(&self) -> Digest {
+        fn text<const MAX: usize>(writer: &mut Writer, text: Option<&crate::Text<MAX>>) {
+            writer.bytes(text.map(|text| text.as_str().as_bytes()).unwrap_or_default());
+        }
+        let mut writer = Writer::new();
+        match self.operation {
+            Operation::Transfer(transfer) => {
+                let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref: _, remittance: _ } =
+                    transfer.as_ref();
+                writer.u8(1).value(from).value(to).value(asset).value(amount);
+                text(&mut writer, purpose.as_ref());
+                text(&mut writer, external_ref.as_ref());
+            }
+            Operation::OpenAccount(_) => {}
+            Operation::Issue(Issue { to, asset, amount, instruction_ref: _ }) => {
+                writer.u8(3).value(to).value(asset).value(amount);
+            }
+            Operation::Redeem(Redeem { from, asset, amount, instruction_ref: _ }) => {
+                writer.u8(4).value(from).value(asset).value(amount);
+            }
+        }
+        CONTENT.digest(&writer.finish())
+    }
+}

@@ -1,0 +1,235 @@
+//! The state while a block executes: what was loaded, what has changed, and how to take it back.
+//!
+//! Must not know: what operations mean, or the order of rejections.
+
+use std::collections::BTreeMap;
+
+use tonle_crypto::{Canonical, CodecError, Digest};
+
+use crate::reference::{Instruction, ReferenceRecord};
+use crate::tree::Tree;
+use crate::{
+    Account, AccountId, Asset, AssetRecord, Balance, Fatal, Operation, Participant, ParticipantId, RejectionCode,
+    SignedTransaction, StateKey, StateReader,
+};
+
+/// An account that the block touches.
+#[derive(Debug)]
+pub(crate) struct Slot<'a> {
+    /// The value as it is stored.
+    pub(crate) stored: Option<&'a [u8]>,
+    /// The account as it is at this point of the block.
+    pub(crate) account: Option<Account>,
+    /// Was it ever written?
+    pub(crate) written: bool,
+}
+
+/// How to take one change back.
+#[derive(Debug)]
+enum Undo {
+    Balance(AccountId, Balance),
+    Opened(AccountId),
+    Supply(Asset, u128),
+    Reference(Digest, Option<ReferenceRecord>),
+}
+
+/// The state while a block executes.
+pub(crate) struct Working<'a> {
+    participants: &'a BTreeMap<ParticipantId, Participant>,
+    state: &'a dyn StateReader,
+    tree: Tree,
+    slots: BTreeMap<AccountId, Slot<'a>>,
+    assets: BTreeMap<Asset, AssetRecord>,
+    references: BTreeMap<Digest, ReferenceRecord>,
+    taken: Vec<Digest>,
+    balances_before: BTreeMap<Asset, u128>,
+    undo: Vec<Undo>,
+}
+
+/// What the block's execution leaves, to be turned into changes.
+pub(crate) struct Outcome<'a> {
+    pub(crate) slots: BTreeMap<AccountId, Slot<'a>>,
+    pub(crate) assets: BTreeMap<Asset, AssetRecord>,
+    /// References taken, in order.
+    pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
+    /// Sums over the loaded accounts before the block.
+    pub(crate) balances_before: BTreeMap<Asset, u128>,
+}
+
+/// The account names in an operation.
+pub(crate) fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
+    match operation {
+        Operation::Transfer(transfer) => [Some(transfer.from), Some(transfer.to)],
+        Operation::OpenAccount(open) => [Some(open.account), None],
+        Operation::Issue(issue) => [Some(issue.to), None],
+        Operation::Redeem(redeem) => [Some(redeem.from), None],
+    }
+}
+
+/// Adds the balances of an account, available and held, to sums per asset.
+pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) -> Result<(), Fatal> {
+    for balance in account.balances() {
+        let sum = sums.entry(balance.asset).or_insert(0);
+        let whole = u128::from(balance.available.minor()).checked_add(u128::from(balance.held.minor()));
+        *sum = whole.and_then(|whole| sum.checked_add(whole)).ok_or(Fatal::Bound("sum of balances"))?;
+    }
+    Ok(())
+}
+
+impl<'a> Working<'a> {
+    pub(crate) fn new(
+        participants: &'a BTreeMap<ParticipantId, Participant>,
+        assets: &BTreeMap<Asset, AssetRecord>,
+        tree: Tree,
+        state: &'a dyn StateReader,
+    ) -> Self {
+        Working {
+            participants,
+            state,
+            tree,
+            slots: BTreeMap::new(),
+            assets: assets.clone(),
+            references: BTreeMap::new(),
+            taken: Vec::new(),
+            balances_before: BTreeMap::new(),
+            undo: Vec::new(),
+        }
+    }
+
+    /// Loads what a transaction names, as far as no earlier one did.
+    pub(crate) fn load(&mut self, transaction: &SignedTransaction) -> Result<(), Fatal> {
+        for operation in transaction.operations() {
+            for id in accounts_of(operation).into_iter().flatten() {
+                if !self.slots.contains_key(&id) {
+                    self.load_account(id)?;
+                }
+            }
+            let scope = Instruction::of(operation).and_then(|instruction| self.scope(&instruction));
+            if let Some(digest) = scope.filter(|digest| !self.references.contains_key(digest)) {
+                let key = StateKey::Reference(digest);
+                if let Some(value) = self.state.get(&key) {
+                    let record = ReferenceRecord::decode(value).map_err(|error| Fatal::Corrupt { key, error })?;
+                    self.references.insert(digest, record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn load_account(&mut self, id: AccountId) -> Result<(), Fatal> {
+        let key = StateKey::Account(id);
+        let stored = self.state.get(&key);
+        let account = match stored {
+            Some(value) => Some(Account::decode(value).map_err(|error| Fatal::Corrupt { key, error })?),
+            // Not loaded by mistake, or lost: the tree knows better than a rejection for ever in the receipts.
+            None if self.tree.contains(&key.path()) => return Err(Fatal::NotCommitted(key)),
+            None => None,
+        };
+        if let Some(account) = &account {
+            add_balances(&mut self.balances_before, account)?;
+        }
+        self.slots.insert(id, Slot { stored, account, written: false });
+        Ok(())
+    }
+
+    /// A transaction id that was taken in an earlier block: height and index of its receipt.
+    pub(crate) fn stored_id(&self, key: &StateKey) -> Result<Option<(u64, u32)>, Fatal> {
+        let Some(value) = self.state.get(key) else { return Ok(None) };
+        let corrupt = |error: CodecError| Fatal::Corrupt { key: *key, error };
+        let mut reader = tonle_crypto::Reader::new(value);
+        let place = (reader.u64().map_err(corrupt)?, reader.u32().map_err(corrupt)?);
+        reader.finish().map_err(corrupt)?;
+        Ok(Some(place))
+    }
+
+    pub(crate) fn participant(&self, id: ParticipantId) -> Option<&'a Participant> {
+        self.participants.get(&id)
+    }
+    pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {
+        self.slots.get(&id)?.account.as_ref()
+    }
+    pub(crate) fn asset(&self, asset: Asset) -> Option<&AssetRecord> {
+        self.assets.get(&asset)
+    }
+    pub(crate) fn issuer(&self, asset: Asset) -> Option<ParticipantId> {
+        self.assets.get(&asset).map(|record| record.issuer)
+    }
+    /// The key of a reference; `None` for an issue of an unknown asset.
+    pub(crate) fn scope(&self, instruction: &Instruction<'_>) -> Option<Digest> {
+        instruction.scope(|asset| self.issuer(asset))
+    }
+    pub(crate) fn reference(&self, scope: &Digest) -> Option<&ReferenceRecord> {
+        self.references.get(scope)
+    }
+
+    /// Replaces a balance of an account that is there.
+    pub(crate) fn set_balance(&mut self, id: AccountId, balance: Balance) -> Result<(), RejectionCode> {
+        let slot = self.slots.get_mut(&id).ok_or(RejectionCode::UnknownAccount)?;
+        let account = slot.account.as_mut().ok_or(RejectionCode::UnknownAccount)?;
+        self.undo.push(Undo::Balance(id, account.balance(balance.asset)));
+        account.set_balance(balance);
+        slot.written = true;
+        Ok(())
+    }
+    /// Opens an account that is not there.
+    pub(crate) fn open(&mut self, id: AccountId, account: Account) {
+        self.undo.push(Undo::Opened(id));
+        let slot = self.slots.entry(id).or_insert(Slot { stored: None, account: None, written: false });
+        slot.account = Some(account);
+        slot.written = true;
+    }
+    /// Replaces the supply of an asset.
+    pub(crate) fn set_supply(&mut self, asset: Asset, supply: u128) {
+        if let Some(record) = self.assets.get_mut(&asset) {
+            self.undo.push(Undo::Supply(asset, record.supply));
+            record.supply = supply;
+        }
+    }
+    /// Takes a reference.
+    pub(crate) fn take_reference(&mut self, scope: Digest, record: ReferenceRecord) {
+        let before = self.references.insert(scope, record);
+        self.undo.push(Undo::Reference(scope, before));
+        self.taken.push(scope);
+    }
+
+    /// What has happened up to here stays.
+    pub(crate) fn keep(&mut self) {
+        self.undo.clear();
+    }
+    /// What has happened since the last [`Working::keep`] is taken back.
+    pub(crate) fn take_back(&mut self) {
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Balance(id, balance) => {
+                    if let Some(account) = self.slots.get_mut(&id).and_then(|slot| slot.account.as_mut()) {
+                        account.set_balance(balance);
+                    }
+                }
+                Undo::Opened(id) => {
+                    if let Some(slot) = self.slots.get_mut(&id) {
+                        slot.account = None;
+                    }
+                }
+                Undo::Supply(asset, supply) => {
+                    if let Some(record) = self.assets.get_mut(&asset) {
+                        record.supply = supply;
+                    }
+                }
+                Undo::Reference(scope, before) => {
+                    self.taken.pop();
+                    match before {
+                        Some(record) => self.references.insert(scope, record),
+                        None => self.references.remove(&scope),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Ends the execution of the block.
+    pub(crate) fn finish(self) -> Outcome<'a> {
+        let Working { slots, assets, references, taken, balances_before, .. } = self;
+        let taken = taken.iter().filter_map(|scope| Some((*scope, *references.get(scope)?))).collect();
+        Outcome { slots, assets, taken, balances_before }
+    }
+}
