@@ -47,8 +47,9 @@ pub struct Recovered {
 pub struct Demand {
     /// Batches known and not yet final, a due expiry, or a pending set change.
     pub data: bool,
-    /// An executed checkpoint with changes that no header names yet.
-    pub checkpoint_due: bool,
+    /// The highest executed height whose block changed anything. A block is wanted, once, until a notarized header
+    /// names this checkpoint or a higher one; heartbeats and trailing blocks change nothing, so they call for none.
+    pub checkpoint_due: Option<Height>,
 }
 
 /// The replica's judgement of a proposal.
@@ -137,14 +138,14 @@ pub enum Recipients {
 /// Why the engine stops: the chain is broken beyond what the protocol can bear.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HaltReason {
-    /// Two different blocks are final at one height: more than f validators are Byzantine.
-    #[error("two blocks are final at height {height}: {known} and {other}")]
+    /// Two blocks are final, and neither descends from the other: more than f validators are Byzantine.
+    #[error("two branches are final: {known} at height {height}, and {other}")]
     Fork {
-        /// The height.
+        /// Height of the block known to be final.
         height: Height,
         /// The block known to be final.
         known: Digest,
-        /// The block another certificate finalizes.
+        /// The block that another certificate finalizes.
         other: Digest,
     },
 }

@@ -25,10 +25,13 @@ mod ids;
 mod interface;
 mod invalid;
 mod message;
+mod pacemaker;
 mod preimage;
 mod proposal;
 mod safety;
 mod status;
+mod tally;
+mod tree;
 mod validators;
 
 pub use bitmap::Bitmap;

@@ -1,0 +1,248 @@
+//! When to give up on a view, when to propose without data, and whom not to wait for.
+//!
+//! Nothing here can hurt safety: the pacemaker only says when to ask the safety rules for a Timeout.
+//!
+//! Must not know: votes, blocks, certificates' contents.
+
+use std::collections::VecDeque;
+
+use crate::{Config, ValidatorIndex, ValidatorSet, View};
+
+/// Measured times to a quorum certificate that are kept.
+const SAMPLES_MAX: usize = 128;
+/// Back-off steps counted; 1.5^16 is above every cap.
+const BACK_OFF_MAX: u32 = 16;
+
+/// How the last view ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By a QC or FC.
+    Quorum,
+    /// By a TC; `leader_signed` tells whether the view's leader is among its signers.
+    Timeout {
+        /// Was the leader alive?
+        leader_signed: bool,
+    },
+}
+
+/// What there is to order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Wanted {
+    /// Data that is not final.
+    pub(crate) data: bool,
+    /// A checkpoint that no notarized header names.
+    pub(crate) checkpoint: bool,
+}
+
+/// What is known of one validator as a leader.
+#[derive(Debug, Clone, Copy, Default)]
+struct Record {
+    /// Turns in a row that ended in a TC with nothing heard since.
+    missed: u32,
+    /// Among the at most f leaders that are timed out at entry.
+    skipped: bool,
+    /// When a skipped leader gets its next full turn.
+    probe_at_us: u64,
+}
+
+/// Timers and leaders.
+#[derive(Debug)]
+pub(crate) struct Pacemaker {
+    config: Config,
+    set: ValidatorSet,
+    view: View,
+    entered_us: u64,
+    /// From when the view timer runs: from demand, or from when a heartbeat is due.
+    clock_from_us: u64,
+    wanted: Wanted,
+    /// When this view's proposal came.
+    proposed_us: Option<u64>,
+    /// TCs in a row, without those of skipped leaders.
+    failures: u32,
+    /// Was this view's leader skipped?
+    skipping: bool,
+    samples_us: VecDeque<u64>,
+    base_us: u64,
+    leaders: Vec<Record>,
+}
+
+impl Pacemaker {
+    pub(crate) fn new(config: Config, set: ValidatorSet) -> Self {
+        let base_us = micros(config.base_timeout_initial_ms);
+        let leaders = vec![Record::default(); set.len()];
+        Pacemaker {
+            config,
+            set,
+            view: View::ZERO,
+            entered_us: 0,
+            clock_from_us: 0,
+            wanted: Wanted::default(),
+            proposed_us: None,
+            failures: 0,
+            skipping: false,
+            samples_us: VecDeque::with_capacity(SAMPLES_MAX),
+            base_us,
+            leaders,
+        }
+    }
+
+    /// The first view after a start.
+    pub(crate) fn start(&mut self, now_us: u64, view: View) {
+        self.view = view;
+        self.entered_us = now_us;
+        self.skipping = false;
+        self.proposed_us = None;
+        self.clock_from_us = if self.wanted() { now_us } else { self.heartbeat_us() };
+    }
+
+    /// A view began because the one before `ended`.
+    pub(crate) fn enter(&mut self, now_us: u64, view: View, ended: Ended) {
+        let leader = view.previous().map(|ended_view| self.set.leader(ended_view));
+        match ended {
+            Ended::Quorum => {
+                self.failures = 0;
+                if self.view.next() == Some(view)
+                    && let Some(proposed_us) = self.proposed_us
+                {
+                    self.sample(now_us.saturating_sub(proposed_us));
+                }
+            }
+            Ended::Timeout { leader_signed } => {
+                if !self.skipping {
+                    self.failures = self.failures.saturating_add(1).min(BACK_OFF_MAX);
+                }
+                if let Some(record) = leader.and_then(|leader| self.leaders.get_mut(leader.index()))
+                    && !leader_signed
+                {
+                    record.missed = record.missed.saturating_add(1);
+                }
+            }
+        }
+        self.start(now_us, view);
+        self.skipping = self.skips(now_us);
+    }
+
+    /// This view's proposal is here. The time to QC counts from it: a leader's wait for data, which is itself a part
+    /// of the base timeout, would feed back into it.
+    pub(crate) fn proposal_seen(&mut self, now_us: u64) {
+        self.proposed_us.get_or_insert(now_us);
+    }
+
+    /// Is this view's leader timed out at entry?
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
+    fn skips(&mut self, now_us: u64) -> bool {
+        let skipped = self.leaders.iter().filter(|record| record.skipped).count();
+        let (faults, after) = (self.set.faults(), self.config.skip_after);
+        let probe_at_us = now_us.saturating_add(micros(self.config.probe_interval_ms));
+        let Some(record) = self.leaders.get_mut(self.set.leader(self.view).index()) else { return false };
+        if record.missed < after {
+            return false;
+        }
+        if !record.skipped {
+            // At most f at a time: more silent leaders than that are a partition, not dead banks.
+            record.skipped = skipped < faults;
+            record.probe_at_us = probe_at_us;
+            return record.skipped;
+        }
+        if now_us >= record.probe_at_us {
+            record.probe_at_us = probe_at_us;
+            return false;
+        }
+        true
+    }
+
+    /// A message or a fresh signature of `validator` was seen: it is taken back at once.
+    pub(crate) fn heard(&mut self, validator: ValidatorIndex) {
+        if let Some(record) = self.leaders.get_mut(validator.index()) {
+            record.missed = 0;
+            record.skipped = false;
+        }
+    }
+
+    /// Leaders timed out at entry.
+    pub(crate) fn skipped(&self) -> Vec<ValidatorIndex> {
+        let skipped = self.set.indices().zip(&self.leaders).filter(|(_, record)| record.skipped);
+        skipped.map(|(index, _)| index).collect()
+    }
+
+    /// What there is to order has changed: the view timer starts, or waits for the heartbeat again.
+    pub(crate) fn set_wanted(&mut self, now_us: u64, wanted: Wanted) {
+        if self.wanted == wanted {
+            return;
+        }
+        self.wanted = wanted;
+        self.clock_from_us =
+            if self.wanted() { self.clock_from_us.min(now_us.max(self.entered_us)) } else { self.heartbeat_us() };
+    }
+
+    /// Is there anything to order?
+    pub(crate) fn wanted(&self) -> bool {
+        self.wanted.data || self.wanted.checkpoint
+    }
+
+    /// When the leader stops waiting for data and proposes an empty block.
+    pub(crate) fn empty_at_us(&self) -> u64 {
+        if self.wanted.data {
+            self.clock_from_us.saturating_add(self.base_us.checked_div(3).unwrap_or(0))
+        } else if self.wanted.checkpoint {
+            // One trailing block at once, so that the last transfer of a burst is provable without waiting.
+            self.entered_us
+        } else {
+            self.clock_from_us
+        }
+    }
+
+    /// When the view is given up.
+    pub(crate) fn gives_up_at_us(&self) -> u64 {
+        self.clock_from_us.saturating_add(self.timeout_us())
+    }
+
+    /// When the entry certificate goes to those of whom nothing of this view was heard: R1.
+    pub(crate) fn relay_at_us(&self) -> u64 {
+        self.entered_us.saturating_add(self.quarter_us())
+    }
+
+    /// A quarter of the base timeout.
+    pub(crate) fn quarter_us(&self) -> u64 {
+        self.base_us.checked_div(4).unwrap_or(0)
+    }
+
+    /// The base timeout: 3 times the 99th percentile of the time to QC, within its bounds.
+    pub(crate) fn base_us(&self) -> u64 {
+        self.base_us
+    }
+
+    /// The base timeout, times 1.5 for each TC in a row, capped.
+    pub(crate) fn timeout_us(&self) -> u64 {
+        let cap = micros(self.config.timeout_cap_ms);
+        let mut timeout = self.base_us;
+        for _ in 0..self.failures {
+            timeout = timeout.saturating_mul(3).checked_div(2).unwrap_or(cap);
+        }
+        timeout.min(cap.max(self.base_us))
+    }
+
+    fn heartbeat_us(&self) -> u64 {
+        self.entered_us.saturating_add(micros(self.config.idle_interval_ms))
+    }
+
+    fn sample(&mut self, time_us: u64) {
+        if self.samples_us.len() >= SAMPLES_MAX {
+            self.samples_us.pop_front();
+        }
+        self.samples_us.push_back(time_us);
+        let mut sorted: Vec<u64> = self.samples_us.iter().copied().collect();
+        sorted.sort_unstable();
+        let rank = sorted.len().saturating_mul(99).div_ceil(100).saturating_sub(1);
+        let p99 = sorted.get(rank).copied().unwrap_or(0);
+        let (min, max) = (micros(self.config.base_timeout_min_ms), micros(self.config.base_timeout_max_ms));
+        self.base_us = p99.saturating_mul(3).min(max).max(min);
+    }
+}
+
+fn micros(ms: u64) -> u64 {
+    ms.saturating_mul(1_000)
+}
