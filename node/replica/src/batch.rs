@@ -289,9 +289,6 @@ impl UnsignedBatch {
     pub(crate) fn preimage(&self) -> &[u8] {
         &self.bytes
     }
-    pub(crate) fn transactions(&self) -> &[Arc<Verified<SignedTransaction>>] {
-        &self.transactions
-    }
     pub(crate) fn size(&self) -> usize {
         self.bytes.len().saturating_add(SIGNATURE_BYTES)
     }

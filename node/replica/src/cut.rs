@@ -2,7 +2,9 @@
 //!
 //! Must not know: batches' contents, who leads, sockets.
 
-use tonle_consensus::{VALIDATORS_MAX, ValidatorIndex};
+use tonle_consensus::{
+    Block, Checkpoint, Header, HeaderFields, Height, Timestamp, VALIDATORS_MAX, ValidatorIndex, payload_digest,
+};
 use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
 
 /// A place in a lane: the batch with this sequence number and digest, and by hash chain all before it.
@@ -78,6 +80,30 @@ impl Canonical for Cut {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         reader.list("cut", VALIDATORS_MAX).map(Cut)
     }
+}
+
+/// The block of height 0: what the first epoch is anchored in, equal on all nodes of a chain. Its parent is the chain's
+/// digest, its payload the cut of empty lanes, its checkpoint the opening state.
+#[must_use]
+pub fn genesis_block(
+    chain: Digest,
+    lanes: usize,
+    created_ms: u64,
+    protocol_version: u16,
+    state_root: Digest,
+    results_root: Digest,
+) -> Option<Block> {
+    let payload = Cut::genesis(lanes).encode();
+    let header = Header::new(HeaderFields {
+        parent: chain,
+        height: Height::ZERO,
+        timestamp: Timestamp::new(created_ms),
+        protocol_version,
+        payload: payload_digest(&payload),
+        checkpoint: Checkpoint { height: Height::ZERO, state_root, results_root },
+        next_set: None,
+    });
+    Block::new(header, payload)
 }
 
 /// One lane's line of an acknowledgement: "this batch of it, and all before it, are durable here".

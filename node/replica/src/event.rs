@@ -183,7 +183,7 @@ pub enum Refusal {
 #[derive(Debug, Clone)]
 pub enum Misbehaviour {
     /// Two votes, timeouts or proposals.
-    Consensus(Evidence),
+    Consensus(Box<Evidence>),
     /// Two batches at one place of its lane.
     Lane {
         /// One.
@@ -200,13 +200,11 @@ pub enum Halt {
     #[error("{0}")]
     Consensus(HaltReason),
     /// A quorum certified roots that execution here does not confirm.
-    #[error("state diverged at height {}: {ours:?} here, {theirs:?} in certified header {header:?}", ours.height)]
+    #[error("state diverged: {ours:?} here, {:?} in certified header {header:?}", header.checkpoint())]
     Diverged {
         /// What execution here gave.
         ours: Checkpoint,
-        /// What the header says.
-        theirs: Checkpoint,
-        /// The header.
+        /// The header that says otherwise.
         header: Header,
     },
     /// A quorum certified a block that breaks the rules.

@@ -17,19 +17,24 @@
     )
 )]
 
+mod answering;
 mod batch;
+mod blocks;
 pub mod bounds;
 mod catchup;
 mod checked;
 mod cut;
 mod event;
+mod execution;
+mod lanes;
 mod message;
+mod proposals;
 mod replica;
 
 pub use batch::{Batch, BatchContext, InvalidBatch, RawBatch};
 pub use catchup::{BlockSource, serve};
 pub use checked::{CheckedMessage, InvalidMessage, PeerContext};
-pub use cut::{AcknowledgedLane, Acknowledgement, Cut, Tip};
+pub use cut::{AcknowledgedLane, Acknowledgement, Cut, Tip, genesis_block};
 pub use event::{
     Config, Effect, Event, FinalBlock, Halt, Identity, LaneStatus, Misbehaviour, Recovered, Refusal, ReplicaStatus,
 };

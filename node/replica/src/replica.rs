@@ -1,35 +1,503 @@
-//! The router.
+//! The router: events go to the machine they concern, its wishes become effects, in an order that R8 needs.
+//!
+//! How to drive it:
+//! 1. [`Replica::new`] with what is on disk, then [`Event::Start`], then [`Event::Connected`] for each connection.
+//! 2. After each [`Replica::handle`], carry out the effects in order; what follows an [`Effect::Persist`] waits for it.
+//! 3. When [`Replica::deadline`] has passed, [`Event::Tick`].
+//!
+//! Must not know: what the machines decide, and why.
 
-use tonle_consensus::Time;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::{Config, Effect, Event, Identity, Recovered, ReplicaStatus};
+use tonle_consensus::{
+    Anchor, Block, Certificate, Consensus, Demand, Epoch, GuardRecord, Input, Message, Output, QuorumCertificate,
+    Recipients, Recovered as RecoveredConsensus, Time, Tip as ConsensusTip, ValidatorIndex,
+};
+use tonle_crypto::Verified;
 
-/// The node's brain.
-#[derive(Debug)]
+use crate::answering::Allowance;
+use crate::blocks::Blocks;
+use crate::bounds::ANNOUNCE_US;
+use crate::catchup::{Catchup, descend, following};
+use crate::checked::Checked;
+use crate::execution::{Execution, cut_of};
+use crate::lanes::{Fetch, Lanes, Limits, Reason};
+use crate::proposals::{Proposals, Rules};
+use crate::{
+    Batch, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event, Found, Halt, Identity, Misbehaviour,
+    PeerMessage, Query, Recovered, ReplicaStatus, Request, Response,
+};
+
+/// The node's brain. See the module for how to drive it.
 pub struct Replica {
-    status: ReplicaStatus,
+    identity: Identity,
+    config: Config,
+    rules: Rules,
+    consensus: Consensus,
+    lanes: Lanes,
+    fetch: Fetch,
+    execution: Execution,
+    catchup: Catchup,
+    blocks: Blocks,
+    proposals: Proposals,
+    allowance: Allowance,
+    /// Where the epoch begins; an older epoch's messages are answered with its certificate.
+    anchor: Anchor,
+    /// What was on disk for an epoch that the database has not reached yet.
+    guard: Option<GuardRecord>,
+    journal: Vec<Block>,
+    guard_lost: bool,
+    demand: Demand,
+    next_anchor: Option<Anchor>,
+    announce_us: u64,
+    halted: Option<Halt>,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Replica({:?} at {:?}, executed {})",
+            self.identity.me,
+            self.execution.tip(),
+            self.execution.executed()
+        )
+    }
 }
 
 impl Replica {
     /// A replica that will begin at [`Event::Start`].
     #[must_use]
     pub fn new(identity: Identity, config: Config, recovered: Recovered) -> Self {
-        let _ = (identity, config, recovered);
-        unimplemented!("the machines behind it follow")
+        let (context, me) = (&identity.context, identity.me);
+        let tip = recovered.tip.block.clone();
+        let cut = cut_of(&tip, context.set.len()).unwrap_or_else(|| Cut::genesis(context.set.len()));
+        let mut lanes = Lanes::new(context, me, &cut, &recovered.batches, recovered.lane_lost);
+        if recovered.guard_lost {
+            lanes.close_own();
+        }
+        let mut blocks = Blocks::default();
+        blocks.insert(&tip);
+        recovered.blocks.iter().for_each(|block| blocks.insert(block));
+        let execution = Execution::new(tip, cut, &recovered.checkpoints, config.consensus.epoch_length);
+        let consensus = Consensus::new(
+            context.clone(),
+            votes_in(context.set.epoch(), me, recovered.guard.as_ref()),
+            config.consensus.clone(),
+            recovered.anchor.clone(),
+            RecoveredConsensus {
+                guard: recovered.guard.clone().filter(|guard| guard.epoch <= context.set.epoch()),
+                blocks: recovered.blocks.clone(),
+                tip: recovered.tip.clone(),
+                guard_lost: recovered.guard_lost,
+            },
+        );
+        let rules = Rules {
+            limits: Limits { bytes: config.max_block_bytes, operations: config.max_block_operations },
+            max_lag: config.max_lag,
+            epoch_length: config.consensus.epoch_length,
+            next_set: context.set.for_next_epoch().map(|set| set.digest()),
+        };
+        Replica {
+            rules,
+            consensus,
+            lanes,
+            fetch: Fetch::default(),
+            execution,
+            catchup: Catchup::default(),
+            blocks,
+            proposals: Proposals::default(),
+            allowance: Allowance::default(),
+            anchor: recovered.anchor,
+            guard: recovered.guard,
+            journal: recovered.blocks,
+            guard_lost: recovered.guard_lost,
+            demand: Demand::default(),
+            next_anchor: None,
+            announce_us: 0,
+            halted: None,
+            identity,
+            config,
+        }
     }
+
     /// Takes one event, and says what to do, in order.
     pub fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
-        let _ = (now, event);
-        Vec::new()
+        let mut out = Vec::new();
+        if self.halted.is_some() {
+            return out;
+        }
+        self.route(now, event, &mut out);
+        self.settle(now, &mut out);
+        out
     }
+
     /// When [`Event::Tick`] is due, in microseconds of the monotonic clock.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        None
+        if self.halted.is_some() {
+            return None;
+        }
+        let parts = [
+            self.consensus.deadline(),
+            self.lanes.deadline(),
+            self.fetch.deadline(),
+            self.catchup.deadline(),
+            Some(self.announce_us),
+        ];
+        parts.into_iter().flatten().min()
     }
+
     /// A snapshot for operators.
     #[must_use]
     pub fn status(&self) -> ReplicaStatus {
-        self.status.clone()
+        let ((pool_transactions, pool_bytes), (missing, missing_attempts)) = (self.lanes.pool(), self.fetch.missing());
+        ReplicaStatus {
+            consensus: self.consensus.status(),
+            ordered: self.execution.tip().height(),
+            executed: self.execution.executed(),
+            lanes: self.lanes.status(),
+            pool_transactions,
+            pool_bytes,
+            missing,
+            missing_attempts,
+            claimed: self.catchup.claimed(),
+            halted: self.halted.clone(),
+        }
     }
+
+    fn route(&mut self, now: Time, event: Event, out: &mut Vec<Effect>) {
+        let now_us = now.monotonic_us;
+        match event {
+            Event::Start => self.engine(now, Input::Start, out),
+            Event::Tick => self.engine(now, Input::Tick, out),
+            Event::Connected(peer) => {
+                self.fetch.connected(peer);
+                self.lanes.connected(peer, out);
+                out.push(self.announcement(Recipients::One(peer)));
+                self.engine(now, Input::Connected(peer), out);
+            }
+            Event::Disconnected(peer) => {
+                self.fetch.disconnected(now_us, peer);
+                self.catchup.disconnected(peer);
+            }
+            Event::Peer { from, message } => self.message(now, from, message, out),
+            Event::Submitted { transaction, ticket } => self.lanes.submit(now_us, &transaction, ticket, out),
+            Event::Signed { request, signature } => self.engine(now, Input::Signed { request, signature }, out),
+            Event::BatchSigned { seq, signature } => self.lanes.batch_signed(seq, signature, out),
+            Event::BatchStored { lane, digest } => self.lanes.batch_stored(lane, &digest, out),
+            Event::Executed { checkpoint } => match self.execution.executed_block(checkpoint) {
+                Ok(None) => {}
+                Ok(Some(cut)) => {
+                    self.lanes.executed(&cut);
+                    self.blocks.release(checkpoint.height.saturating_sub(1));
+                    out.push(Effect::ReleaseBatches { up_to: cut });
+                    out.push(Effect::ReleaseBlocks { up_to: checkpoint.height });
+                }
+                Err(halt) => self.halt(halt, out),
+            },
+        }
+    }
+
+    fn message(&mut self, now: Time, from: ValidatorIndex, message: CheckedMessage, out: &mut Vec<Effect>) {
+        let now_us = now.monotonic_us;
+        match message.0 {
+            Checked::Consensus { message, inline } => self.consensus_message(now, from, message, inline, out),
+            Checked::Batch(batch) => {
+                self.lanes.received(from, &batch, Reason::Offered, out);
+            }
+            Checked::Acknowledge(acknowledgement) => self.lanes.acknowledged(from, &acknowledgement),
+            Checked::Request(request) => self.answer(now_us, from, request, out),
+            Checked::Block { id, block } => {
+                let wanted = self.fetch.answered(now_us, from, id);
+                if let Some(block) = block.filter(|block| Some(block.digest()) == wanted) {
+                    self.blocks.insert(&block);
+                    self.engine(now, Input::Fetched { block }, out);
+                }
+            }
+            Checked::Batches { id, batches } => {
+                let mut expected = self.fetch.answered(now_us, from, id);
+                for batch in batches {
+                    // Only what hangs by hashes from what was asked for.
+                    if expected != Some(batch.digest()) {
+                        break;
+                    }
+                    expected = Some(batch.parent());
+                    self.lanes.received(from, &batch, Reason::Named, out);
+                }
+            }
+            Checked::FinalBlocks { id, blocks } => {
+                if self.catchup.answered(from, id) {
+                    self.catch_up(now, from, blocks, out);
+                }
+            }
+            Checked::FinalTip { height } => self.catchup.heard(from, height),
+        }
+    }
+
+    fn consensus_message(
+        &mut self,
+        now: Time,
+        from: ValidatorIndex,
+        message: Verified<Message>,
+        inline: Vec<Arc<Batch>>,
+        out: &mut Vec<Effect>,
+    ) {
+        let current = self.identity.context.set.epoch();
+        if message.epoch() < current {
+            // The epoch is over: its last block's certificate says so.
+            if let Some(certificate) =
+                self.anchor.certificate.clone().filter(|_| self.allowance.take(now.monotonic_us, from))
+            {
+                let message = PeerMessage::Consensus(Message::Certificate(Certificate::Quorum(certificate)));
+                out.push(Effect::Send { to: Recipients::One(from), message });
+            }
+            return;
+        }
+        if message.epoch() > current {
+            // Its epoch began at a block that is not here: there is more to catch up with than this one knows of.
+            self.catchup.behind(self.execution.tip().height().saturating_add(1), vec![from]);
+            return;
+        }
+        if let Message::Proposal(proposal) = &*message {
+            if !inline.is_empty() {
+                self.proposals.keep_inline(proposal.block.digest(), inline);
+            }
+        }
+        self.engine(now, Input::Received { from, message }, out);
+    }
+
+    /// Answers what is in memory; the rest is for the database.
+    fn answer(&mut self, now_us: u64, from: ValidatorIndex, request: Request, out: &mut Vec<Effect>) {
+        if !self.allowance.take(now_us, from) {
+            return;
+        }
+        let found = match &request.query {
+            Query::Block { digest } => self.blocks.block(digest).map(|block| Found::Block(Some(block.clone()))),
+            Query::Batches { digest, floor } => {
+                let batches = descend(*digest, *floor, |digest| self.lanes.batch(digest).map(|b| Arc::clone(b.raw())));
+                (!batches.is_empty()).then_some(Found::Batches(batches))
+            }
+            Query::FinalBlocks { .. } => None,
+        };
+        out.push(match found {
+            Some(found) => {
+                let message = PeerMessage::Response(Response { id: request.id, found });
+                Effect::Send { to: Recipients::One(from), message }
+            }
+            None => Effect::Serve { to: from, request },
+        });
+    }
+
+    /// A run of final blocks from a peer: they queue for execution, and consensus goes on above them.
+    fn catch_up(&mut self, now: Time, from: ValidatorIndex, blocks: Vec<CertifiedBlock>, out: &mut Vec<Effect>) {
+        let epoch_length = self.config.consensus.epoch_length;
+        let Some(run) = following(blocks, self.execution.tip(), epoch_length) else {
+            self.catchup.blame(now.monotonic_us, from);
+            return;
+        };
+        // Each stretch up to a certificate is final by it.
+        for stretch in run.split_inclusive(|entry| entry.certificate.is_some()) {
+            let Some((last, certificate)) = stretch.last().and_then(|last| Some((last, last.certificate.clone()?)))
+            else {
+                return;
+            };
+            for entry in stretch {
+                self.finalize(entry.block.clone(), entry.certificate.clone(), &certificate, out);
+            }
+            if self.halted.is_some() {
+                return;
+            }
+            self.lanes.ordered(self.execution.cut());
+            self.engine(now, Input::Advanced { block: last.block.clone(), certificate }, out);
+        }
+    }
+
+    fn finalize(
+        &mut self,
+        block: Block,
+        own: Option<QuorumCertificate>,
+        covering: &QuorumCertificate,
+        out: &mut Vec<Effect>,
+    ) {
+        self.blocks.insert(&block);
+        if let Err(halt) = self.execution.push(block, own, covering.clone()) {
+            self.halt(halt, out);
+        }
+    }
+
+    /// Gives consensus an input and carries its outputs on. An output may be answered at once by another input.
+    fn engine(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.consensus.handle(now, input) {
+                inputs.extend(self.output(output, out));
+            }
+        }
+        if let Some(anchor) = self.next_anchor.take() {
+            self.begin_epoch(now, anchor, out);
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one match over the outputs of consensus")]
+    fn output(&mut self, output: Output, out: &mut Vec<Effect>) -> Option<Input> {
+        match output {
+            Output::Persist { record, blocks } => {
+                blocks.iter().for_each(|block| self.blocks.insert(block));
+                out.push(Effect::Persist { record, blocks });
+            }
+            Output::Sign(request) => out.push(Effect::Sign(request)),
+            Output::Send { to, message } => {
+                out.push(Effect::Send { to, message: PeerMessage::Consensus(message) });
+            }
+            Output::Check { proposal, parent } => {
+                self.blocks.insert(&proposal.block);
+                let from = self.identity.context.set.leader(proposal.view);
+                for batch in self.proposals.ask(proposal, parent, &self.identity.context.set) {
+                    self.lanes.received(from, &batch, Reason::Named, out);
+                }
+            }
+            Output::Build { view, parent, may_be_empty } => self.proposals.ask_to_build(view, parent, may_be_empty),
+            Output::Entered { view, leader, next_leader } => {
+                self.proposals.entered(view);
+                self.lanes.entered(leader, next_leader, out);
+            }
+            Output::Notarized { block } => {
+                self.blocks.insert(&block);
+                if let Err(halt) = self.execution.claim(block.header()) {
+                    self.halt(halt, out);
+                }
+            }
+            Output::Finalized { blocks, certificate } => {
+                let last = blocks.len().saturating_sub(1);
+                for (at, block) in blocks.into_iter().enumerate() {
+                    let own = (at == last).then(|| certificate.clone());
+                    self.finalize(block, own, &certificate, out);
+                }
+                self.blocks.forget_missed();
+                self.lanes.ordered(self.execution.cut());
+            }
+            Output::FetchBlock { block, hint } => match self.blocks.block(&block).cloned() {
+                Some(block) => return Some(Input::Fetched { block }),
+                None => self.blocks.miss(block, hint),
+            },
+            Output::Behind { height, hint } => self.catchup.behind(height, hint),
+            Output::Evidence(evidence) => out.push(Effect::Misbehaviour(Misbehaviour::Consensus(Box::new(evidence)))),
+            Output::GuardLost { statement } => {
+                self.guard_lost = true;
+                self.lanes.close_own();
+                out.push(Effect::GuardLost { statement });
+            }
+            Output::EpochEnded { block, certificate } => {
+                self.next_anchor = Some(Anchor { block, certificate: Some(certificate) });
+            }
+            Output::Halt(reason) => self.halt(Halt::Consensus(reason), out),
+        }
+        None
+    }
+
+    /// The next epoch's engine starts where the last one ended.
+    fn begin_epoch(&mut self, now: Time, anchor: Anchor, out: &mut Vec<Effect>) {
+        let Some(set) = self.identity.context.set.for_next_epoch() else { return };
+        let epoch = set.epoch();
+        self.identity.context.set = set;
+        self.rules.next_set = self.identity.context.set.for_next_epoch().map(|set| set.digest());
+        self.proposals.clear();
+        self.demand = Demand::default();
+        self.anchor = anchor.clone();
+        self.consensus = Consensus::new(
+            self.identity.context.clone(),
+            votes_in(epoch, self.identity.me, self.guard.as_ref()),
+            self.config.consensus.clone(),
+            anchor.clone(),
+            RecoveredConsensus {
+                guard: self.guard.clone().filter(|guard| guard.epoch == epoch),
+                blocks: self.journal.iter().filter(|block| block.height() > anchor.block.height()).cloned().collect(),
+                tip: ConsensusTip { block: anchor.block.clone(), certificate: anchor.certificate.clone() },
+                guard_lost: self.guard_lost,
+            },
+        );
+        out.push(Effect::EpochBegan { anchor });
+        self.engine(now, Input::Start, out);
+        let peers: Vec<ValidatorIndex> = self.fetch.peers().iter().copied().collect();
+        for peer in peers {
+            self.engine(now, Input::Connected(peer), out);
+        }
+    }
+
+    /// Whatever an event made possible: batches to pack, proposals to judge or build, blocks to execute, data to ask for.
+    fn settle(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let now_us = now.monotonic_us;
+        self.lanes.recover_own(now_us, &self.fetch);
+        self.lanes.seal(now_us, out);
+        self.lanes.acknowledge(out);
+        // Bounded: an answer may raise one more question, a whole chain of them comes with later events.
+        for _ in 0..8 {
+            if self.halted.is_some() || !self.answer_consensus(now, out) {
+                break;
+            }
+        }
+        match self.execution.ready(&self.lanes) {
+            Ok(blocks) => out.extend(blocks.into_iter().map(Effect::Execute)),
+            Err(halt) => self.halt(halt, out),
+        }
+        self.ask_peers(now_us, out);
+    }
+
+    /// Tells consensus what it waits for. Says whether there was anything.
+    fn answer_consensus(&mut self, now: Time, out: &mut Vec<Effect>) -> bool {
+        let demand = Demand { data: self.lanes.has_data(), checkpoint_due: self.execution.is_checkpoint_due() };
+        let mut answered = demand != self.demand;
+        if answered {
+            self.demand = demand;
+            self.engine(now, Input::Demand(demand), out);
+        }
+        for (input, cut) in self.proposals.judge(&self.rules, &self.execution, &self.lanes) {
+            if let Some(cut) = cut {
+                self.lanes.named(&cut);
+            }
+            self.engine(now, input, out);
+            answered = true;
+        }
+        if let Some(input) = self.proposals.build(&self.rules, &self.execution, &self.lanes) {
+            self.engine(now, input, out);
+            answered = true;
+        }
+        answered
+    }
+
+    fn ask_peers(&mut self, now_us: u64, out: &mut Vec<Effect>) {
+        let mut wants = self.execution.wants(&self.lanes);
+        wants.extend(self.blocks.wants());
+        wants.extend(self.proposals.wants().cloned());
+        wants.extend(self.lanes.gaps());
+        self.fetch.want(now_us, wants);
+        let ask = |(peer, request)| Effect::Send { to: Recipients::One(peer), message: PeerMessage::Request(request) };
+        out.extend(self.fetch.poll(now_us).into_iter().map(ask));
+        let (tip, room) = (self.execution.tip().height(), self.execution.room());
+        out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
+        self.lanes.resend(now_us, self.fetch.peers().iter().copied(), out);
+        if now_us >= self.announce_us {
+            self.announce_us = now_us.saturating_add(ANNOUNCE_US);
+            out.push(self.announcement(Recipients::All));
+        }
+    }
+
+    /// What is executed here, and so in the database: all that a peer may ask for.
+    fn announcement(&self, to: Recipients) -> Effect {
+        Effect::Send { to, message: PeerMessage::FinalTip { height: self.execution.executed() } }
+    }
+
+    fn halt(&mut self, halt: Halt, out: &mut Vec<Effect>) {
+        if self.halted.is_none() {
+            self.halted = Some(halt.clone());
+            out.push(Effect::Halt(halt));
+        }
+    }
+}
+
+/// May one vote in `epoch`? Not when the guard knows of a later one: the database is behind what was signed.
+fn votes_in(epoch: Epoch, me: Option<ValidatorIndex>, guard: Option<&GuardRecord>) -> Option<ValidatorIndex> {
+    me.filter(|_| guard.is_none_or(|guard| guard.epoch <= epoch))
 }

@@ -1,0 +1,154 @@
+//! What is wanted and not here, and whom to ask for it: peers in rotation, with a time-out for each, for as long as it is
+//! wanted. The owner says again and again what it wants; what it no longer names is forgotten.
+//!
+//! Must not know: what an answer is good for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tonle_consensus::ValidatorIndex;
+use tonle_crypto::Digest;
+
+use crate::bounds::{FETCH_ROUND_US, FETCH_TIMEOUT_US, FETCHES_MAX, WANTS_MAX};
+use crate::{Query, Request};
+
+/// Something wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Want {
+    /// What to ask for.
+    pub(crate) query: Query,
+    /// Whom to ask first.
+    pub(crate) hints: Vec<ValidatorIndex>,
+    /// How long to wait for it to come by itself, in microseconds.
+    pub(crate) patience_us: u64,
+}
+
+impl Want {
+    /// The digest that identifies it; blocks and batches never share one.
+    fn key(&self) -> Option<Digest> {
+        match self.query {
+            Query::Block { digest } | Query::Batches { digest, .. } => Some(digest),
+            Query::FinalBlocks { .. } => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Wanted {
+    want: Want,
+    attempts: u32,
+    /// The request under way.
+    asked: Option<(u64, ValidatorIndex)>,
+    /// When to ask (again).
+    due_us: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Fetch {
+    wanted: BTreeMap<Digest, Wanted>,
+    requests: BTreeMap<u64, Digest>,
+    connected: BTreeSet<ValidatorIndex>,
+    next_id: u64,
+}
+
+impl Fetch {
+    /// A peer can be asked from here on.
+    pub(crate) fn connected(&mut self, peer: ValidatorIndex) {
+        self.connected.insert(peer);
+    }
+    /// A peer cannot be asked any more; what it was asked goes to the next.
+    pub(crate) fn disconnected(&mut self, now_us: u64, peer: ValidatorIndex) {
+        self.connected.remove(&peer);
+        for wanted in self.wanted.values_mut() {
+            if wanted.asked.is_some_and(|(_, asked)| asked == peer) {
+                wanted.asked = None;
+                wanted.due_us = now_us;
+            }
+        }
+    }
+    /// Who is connected.
+    pub(crate) fn peers(&self) -> &BTreeSet<ValidatorIndex> {
+        &self.connected
+    }
+    /// How much is wanted, and how often the most stubborn was asked for.
+    pub(crate) fn missing(&self) -> (usize, u32) {
+        (self.wanted.len(), self.wanted.values().map(|wanted| wanted.attempts).max().unwrap_or(0))
+    }
+    /// How often a thing was asked for.
+    pub(crate) fn attempts(&self, digest: &Digest) -> u32 {
+        self.wanted.get(digest).map_or(0, |wanted| wanted.attempts)
+    }
+
+    /// Replaces all that is wanted. What was wanted already keeps its place in the rotation.
+    pub(crate) fn want(&mut self, now_us: u64, wants: Vec<Want>) {
+        let mut before = std::mem::take(&mut self.wanted);
+        for want in wants.into_iter().take(WANTS_MAX) {
+            let Some(key) = want.key() else { continue };
+            let wanted = match before.remove(&key) {
+                Some(known) => Wanted { want, ..known },
+                None => {
+                    let due_us = now_us.saturating_add(want.patience_us);
+                    Wanted { want, attempts: 0, asked: None, due_us }
+                }
+            };
+            self.wanted.insert(key, wanted);
+        }
+        self.requests.retain(|id, key| {
+            self.wanted.get(key).is_some_and(|wanted| wanted.asked.is_some_and(|(asked, _)| asked == *id))
+        });
+    }
+
+    /// The requests that are due.
+    pub(crate) fn poll(&mut self, now_us: u64) -> Vec<(ValidatorIndex, Request)> {
+        let mut due = Vec::new();
+        for (key, wanted) in &mut self.wanted {
+            if wanted.due_us > now_us {
+                continue;
+            }
+            if let Some((id, _)) = wanted.asked.take() {
+                self.requests.remove(&id);
+            }
+            if self.requests.len() >= FETCHES_MAX {
+                // Asked as soon as an answer, or a time-out, makes room.
+                wanted.due_us = now_us.saturating_add(FETCH_TIMEOUT_US);
+                continue;
+            }
+            let hints = wanted.want.hints.iter().filter(|peer| self.connected.contains(peer));
+            let others = self.connected.iter().filter(|peer| !wanted.want.hints.contains(peer));
+            let candidates: Vec<ValidatorIndex> = hints.chain(others).copied().collect();
+            let turn = usize::try_from(wanted.attempts).unwrap_or(usize::MAX).checked_rem(candidates.len());
+            let Some(peer) = turn.and_then(|turn| candidates.get(turn)).copied() else {
+                wanted.due_us = now_us.saturating_add(FETCH_ROUND_US);
+                continue;
+            };
+            self.next_id = self.next_id.saturating_add(1);
+            wanted.attempts = wanted.attempts.saturating_add(1);
+            wanted.asked = Some((self.next_id, peer));
+            wanted.due_us = now_us.saturating_add(FETCH_TIMEOUT_US);
+            self.requests.insert(self.next_id, *key);
+            due.push((peer, Request { id: self.next_id, query: wanted.want.query.clone() }));
+        }
+        due
+    }
+
+    /// Is this the answer to a request that was made to this peer? Then what for, and it is the turn of the next peer
+    /// if the thing stays wanted: at once, or after a pause when all were asked.
+    pub(crate) fn answered(&mut self, now_us: u64, from: ValidatorIndex, id: u64) -> Option<Digest> {
+        let key = self.requests.get(&id).copied()?;
+        let round = u32::try_from(self.connected.len()).unwrap_or(u32::MAX);
+        let wanted = self.wanted.get_mut(&key)?;
+        if wanted.asked != Some((id, from)) {
+            return None;
+        }
+        self.requests.remove(&id);
+        wanted.asked = None;
+        let pause = if wanted.attempts.checked_rem(round).unwrap_or(0) == 0 { FETCH_ROUND_US } else { 0 };
+        wanted.due_us = now_us.saturating_add(pause);
+        Some(key)
+    }
+
+    /// When [`Fetch::poll`] is due.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.wanted.values().map(|wanted| wanted.due_us).min()
+    }
+}
