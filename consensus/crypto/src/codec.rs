@@ -35,6 +35,9 @@ pub enum CodecError {
     Invalid(&'static str),
 }
 
+/// Values that a list makes room for before it has read any.
+const LIST_CAPACITY_FIRST: usize = 16;
+
 /// Writes canonical bytes.
 #[derive(Debug, Default, Clone)]
 pub struct Writer(Vec<u8>);
@@ -127,7 +130,8 @@ impl Writer {
     }
 }
 
-/// Reads canonical bytes; never panics, never allocates more than the input is long.
+/// Reads canonical bytes; never panics. What it allocates is bounded by the input's length, not by lengths that the
+/// input claims.
 #[derive(Debug, Clone)]
 pub struct Reader<'a>(&'a [u8]);
 
@@ -275,8 +279,8 @@ impl<'a> Reader<'a> {
     /// [`CodecError::TooLong`] above `max`, or what `T` says.
     pub fn list<T: Canonical>(&mut self, what: &'static str, max: usize) -> Result<Vec<T>, CodecError> {
         let count = self.length(what, max)?;
-        // Every value takes a byte or more, so what is left bounds the allocation.
-        let mut values = Vec::with_capacity(count.min(self.0.len()));
+        // A claimed count buys no memory: the list grows as values are really read.
+        let mut values = Vec::with_capacity(count.min(LIST_CAPACITY_FIRST));
         for _ in 0..count {
             values.push(T::decode_from(self)?);
         }

@@ -13,7 +13,8 @@ pub struct Digest([u8; Digest::LENGTH]);
 impl Digest {
     /// Length in bytes.
     pub const LENGTH: usize = 32;
-    /// All zero: "nothing before this", such as the parent of a lane's first batch. No input hashes to it.
+    /// All zero: "nothing before this", such as the parent of a lane's first batch. No input is
+    /// known that hashes to it, and to find one means to break BLAKE3.
     pub const ZERO: Digest = Digest([0; Digest::LENGTH]);
 
     /// Wraps 32 bytes that were computed elsewhere, such as bytes read from a message.

@@ -1,8 +1,9 @@
 //! Ed25519 keys and signatures under one acceptance rule.
 //!
 //! The rule, everywhere and for ever under genesis `signature_rule` 1: RFC 8032 verification without the cofactor,
-//! S below the group order, R and the key canonical and not of small order (`verify_strict` of ed25519-dalek). There
-//! is no batch verification: it accepts what single verification refuses.
+//! S below the group order, R and the key canonical and not of small order (`verify_strict` of ed25519-dalek). A key
+//! or R of large order with a torsion component is not refused as such: the equation without the cofactor decides, the
+//! same everywhere. There is no batch verification: it accepts what single verification refuses.
 
 use std::fmt;
 
