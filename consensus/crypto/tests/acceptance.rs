@@ -171,7 +171,7 @@ fn judges_a_key_with_a_torsion_component_by_the_equation_without_cofactor() {
     for message in 0..=255u8 {
         let (bytes, signature) = forge(a, r, &key, &commitment, &[message]);
         let (r_bytes, _) = parts(&signature);
-        let multiple_of_eight = challenge(&r_bytes, &bytes, &[message]).to_bytes()[0] % 8 == 0;
+        let multiple_of_eight = challenge(&r_bytes, &bytes, &[message]).to_bytes()[0].is_multiple_of(8);
         assert!(cofactored_accepts(&bytes, &[message], &signature));
         let verdict = accepts(&PublicKey::from_bytes(&bytes).unwrap(), &[message], &signature);
         assert_eq!(verdict, multiple_of_eight, "message {message}");
