@@ -2,6 +2,7 @@
 //! Must not know how any of it is done.
 
 mod config;
+mod genesis;
 mod key;
 mod run;
 
@@ -40,6 +41,9 @@ enum Command {
     /// Make and show key files.
     #[command(subcommand)]
     Key(key::Command),
+    /// Make and show the genesis file of a chain.
+    #[command(subcommand)]
+    Genesis(genesis::Command),
     /// Check a node's configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -51,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Key(command) => key::run(&command),
+        Command::Genesis(command) => genesis::run(&command),
         Command::Config(command) => config::run(&command),
     };
     match outcome {
