@@ -117,6 +117,14 @@ pub enum Error {
         /// The height that comes next.
         expected: u64,
     },
+    /// The ledger refuses the state that is stored, or what was done with it.
+    #[error("{}: the ledger's state is wrong: {source}. If the disk is sound, move this directory away and start the node again: it fetches the blocks from its peers. Keep the directory for analysis", path.display())]
+    Ledger {
+        /// The database's directory.
+        path: PathBuf,
+        /// What is wrong.
+        source: tonle_ledger::Fatal,
+    },
     /// A thread that owns a store has ended; its own error was reported before.
     #[error("the {0} thread has ended")]
     ThreadEnded(&'static str),
