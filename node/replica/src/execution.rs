@@ -251,9 +251,10 @@ impl Execution {
         Height::new(epoch.saturating_add(1).saturating_mul(self.epoch_length))
     }
 
-    /// Is data executed whose roots no final header names? Blocks without data call for none.
-    pub(crate) fn is_checkpoint_due(&self) -> bool {
-        self.data > self.named
+    /// The highest height with data that is executed and that no final header names as checkpoint or below it. Blocks
+    /// without data call for none.
+    pub(crate) fn checkpoint_due(&self) -> Option<Height> {
+        (self.data > self.named).then_some(self.data)
     }
 }
 

@@ -260,10 +260,10 @@ impl Replica {
             self.catchup.behind(self.execution.tip().height().saturating_add(1), vec![from]);
             return;
         }
-        if let Message::Proposal(proposal) = &*message {
-            if !inline.is_empty() {
-                self.proposals.keep_inline(proposal.block.digest(), inline);
-            }
+        if let Message::Proposal(proposal) = &*message
+            && !inline.is_empty()
+        {
+            self.proposals.keep_inline(proposal.block.digest(), inline);
         }
         self.engine(now, Input::Received { from, message }, out);
     }
@@ -340,7 +340,6 @@ impl Replica {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one match over the outputs of consensus")]
     fn output(&mut self, output: Output, out: &mut Vec<Effect>) -> Option<Input> {
         match output {
             Output::Persist { record, blocks } => {
@@ -447,7 +446,7 @@ impl Replica {
 
     /// Tells consensus what it waits for. Says whether there was anything.
     fn answer_consensus(&mut self, now: Time, out: &mut Vec<Effect>) -> bool {
-        let demand = Demand { data: self.lanes.has_data(), checkpoint_due: self.execution.is_checkpoint_due() };
+        let demand = Demand { data: self.lanes.has_data(), checkpoint_due: self.execution.checkpoint_due() };
         let mut answered = demand != self.demand;
         if answered {
             self.demand = demand;

@@ -231,12 +231,12 @@ impl Lanes {
         }
         changed.into_iter().for_each(|lane| self.reconfirm(lane));
         // Another branch of one's own lane than one knows of is final, or more of it: go on from there.
-        if let (Some(me), Some(own)) = (self.me, &mut self.own) {
-            if let Some(lane) = self.lanes.get(me.index()) {
-                if own.end().seq <= lane.base().seq && own.end() != lane.base() {
-                    own.resume(lane.tip());
-                }
-            }
+        if let (Some(me), Some(own)) = (self.me, &mut self.own)
+            && let Some(lane) = self.lanes.get(me.index())
+            && own.end().seq <= lane.base().seq
+            && own.end() != lane.base()
+        {
+            own.resume(lane.tip());
         }
     }
 
