@@ -63,7 +63,7 @@ impl Provider for Single {
     }
 }
 
-fn known_keys() -> impl Iterator<Item = &'static str> {
+pub(super) fn known_keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter()
 }
 
@@ -191,6 +191,11 @@ impl Fields {
         }
     }
 
+    /// Is the key set to exactly this text?
+    pub(super) fn is(&self, key: &str, text: &str) -> bool {
+        self.value(key).and_then(Value::into_string).is_some_and(|found| found == text)
+    }
+
     /// One of `choices`; the first is the default.
     pub(super) fn choice(&mut self, key: &str, choices: &[&'static str]) -> &'static str {
         let default = choices.first().copied().unwrap_or_default();
@@ -277,10 +282,14 @@ impl Fields {
         }
     }
 
-    /// A list of libp2p addresses this node can listen on or dial.
+    /// A list of libp2p addresses this node can listen on or dial, one at least.
     pub(super) fn multiaddresses(&mut self, key: &str, default: &[&str]) -> Vec<Multiaddr> {
         let texts: Vec<String> = match self.value(key) {
             None => default.iter().map(|text| (*text).to_owned()).collect(),
+            Some(Value::Array(_, values)) if values.is_empty() => {
+                self.problem(key, "is empty", "write one address at least, such as [\"/ip4/192.0.2.7/tcp/7700\"]");
+                Vec::new()
+            }
             Some(Value::Array(_, values)) => {
                 values.into_iter().map(|value| value.into_string().unwrap_or_default()).collect()
             }
