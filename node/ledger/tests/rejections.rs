@@ -1,0 +1,247 @@
+//! The contract of rejections: one row for each code, in order of precedence. Every row also holds a reason of higher
+//! number, which must not be the one that is given.
+
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+
+use fixture::*;
+use tonle_crypto::{Digest, Strict, Verified};
+use tonle_ledger::*;
+
+/// What a client sends.
+enum Attempt {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// These operations in an atomic transaction, changed so, signed by these.
+    Signed(Vec<Operation>, fn(&mut TransactionBody), &'static [&'static str]),
+    /// The same, with a signature that does not hold.
+    Forged(Vec<Operation>, fn(&mut TransactionBody)),
+}
+use Attempt::{Bytes, Forged, Signed};
+
+fn unchanged(_: &mut TransactionBody) {}
+
+/// The bytes of a transaction whose one signature, by `aba`, is over something else.
+fn forged(body: &TransactionBody) -> Vec<u8> {
+    let signature = key("aba").sign(b"something else");
+    let field = |number: u8, bytes: &[u8]| {
+        let mut out = vec![number << 3 | 2];
+        let mut length = bytes.len();
+        while length >= 128 {
+            out.push(u8::try_from(length % 128).unwrap() | 128);
+            length /= 128;
+        }
+        out.push(u8::try_from(length).unwrap());
+        out.extend_from_slice(bytes);
+        out
+    };
+    let entry = [field(1, key("aba").public().as_bytes()), field(2, signature.as_bytes())].concat();
+    [field(1, &body.to_bytes()), field(2, &entry)].concat()
+}
+
+/// Sends it the way a client's bytes go: parsed, verified, executed.
+fn rejection(ledger: &mut Ledger, attempt: Attempt) -> Option<RejectionCode> {
+    let bytes = match attempt {
+        Bytes(bytes) => bytes,
+        Forged(operations, change) => {
+            let mut body = ledger.body(operations);
+            change(&mut body);
+            forged(&body)
+        }
+        Signed(operations, change, signers) => {
+            let mut body = ledger.body(operations);
+            change(&mut body);
+            let keys: Vec<_> = signers.iter().map(|name| key(name)).collect();
+            match body.sign(&keys.iter().collect::<Vec<_>>()) {
+                Ok(signed) => signed.bytes().to_vec(),
+                Err(rejection) => return Some(rejection.code),
+            }
+        }
+    };
+    let signed = match SignedTransaction::from_bytes(&bytes) {
+        Ok(signed) => signed,
+        Err(rejection) => return Some(rejection.code),
+    };
+    let verified = match Verified::check(signed, &ledger.chain, &Strict) {
+        Ok(verified) => verified,
+        Err(rejection) => return Some(rejection.code),
+    };
+    let state_before: Vec<_> = ledger.state.iter().filter(|(key, _)| matches!(key, StateKey::Account(_))).collect();
+    let receipt = ledger.execute(vec![verified.into()]).receipts.remove(0);
+    let state_after: Vec<_> = ledger.state.iter().filter(|(key, _)| matches!(key, StateKey::Account(_))).collect();
+    match receipt.result {
+        TransactionResult::Executed(_) => None,
+        TransactionResult::Rejected { code, .. } => {
+            assert_eq!(state_before, state_after, "{code:?} leaves all accounts as they were");
+            assert_eq!(receipt.takes_id(), code.number() >= 30, "{code:?}");
+            Some(code)
+        }
+    }
+}
+
+fn rows() -> Vec<(RejectionCode, Attempt)> {
+    use RejectionCode::*;
+    let pay = |minor| vec![transfer("alice@aba", "bob@acleda", minor)];
+    let other_chain: fn(&mut TransactionBody) = |body| body.chain = Digest::ZERO;
+    vec![
+        (TransactionTooLarge, Bytes(vec![0xff; MAX_TRANSACTION_BYTES + 1])),
+        (Malformed, Bytes(Vec::new())),
+        (NoOperations, Signed(Vec::new(), other_chain, &["aba"])),
+        (TooManyOperations, Signed(vec![open("x@aba"); MAX_OPERATIONS + 1], other_chain, &["aba"])),
+        (
+            WrongChain,
+            Forged(pay(1), |body| {
+                body.chain = Digest::ZERO;
+                body.not_after_ms = body.not_before_ms;
+            }),
+        ),
+        (WindowEmpty, Forged(pay(1), |body| body.not_after_ms = body.not_before_ms)),
+        (WindowTooLong, Forged(pay(1), |body| body.not_after_ms = body.not_before_ms + MAX_WINDOW_MS + 1)),
+        (SignatureInvalid, Forged(pay(1), |body| body.not_before_ms += HOUR_MS / 2)),
+        (NotYetValid, Signed(pay(1), |body| body.not_before_ms += 2, &["canadia"])),
+        (Expired, Signed(pay(1), |body| body.not_after_ms = body.not_before_ms + 1, &["canadia"])),
+        (NotAuthorized, Signed(pay(0), unchanged, &["canadia"])),
+        (ThresholdNotMet, Signed(vec![transfer("dara@wing", "bob@acleda", 0)], unchanged, &["wing"])),
+        (
+            DuplicateReference,
+            Signed(
+                vec![
+                    with_ref(transfer("alice@aba", "bob@acleda", 1), "r"),
+                    with_ref(transfer("alice@aba", "bob@acleda", 0), "r"),
+                ],
+                unchanged,
+                &["aba"],
+            ),
+        ),
+        (AmountZero, Signed(vec![transfer_of("XAU", "alice@aba", "alice@aba", 0)], unchanged, &["aba"])),
+        (AssetUnknown, Signed(vec![transfer_of("XAU", "alice@aba", "alice@aba", 1)], unchanged, &["aba"])),
+        (SameAccount, Signed(vec![transfer("x@nowhere", "x@nowhere", 1)], unchanged, &["aba"])),
+        (UnknownParticipant, Signed(vec![transfer("late@gone", "x@nowhere", 1)], unchanged, &["gone"])),
+        (ParticipantSuspended, Signed(vec![transfer("late@gone", "nobody@aba", 1)], unchanged, &["gone"])),
+        (UnknownAccount, Signed(vec![transfer("shut@aba", "nobody@aba", 1)], unchanged, &["aba"])),
+        (AccountExists, Signed(vec![open("shut@aba")], unchanged, &["aba"])),
+        (AccountClosed, Signed(vec![transfer("ice@aba", "shut@aba", 1)], unchanged, &["aba"])),
+        (AccountFrozen, Signed(vec![transfer("ice@aba", "bob@acleda", u64::MAX)], unchanged, &["aba"])),
+        (InsufficientFunds, Signed(vec![transfer_of("USD", "sok@canadia", "full@aba", 11)], unchanged, &["canadia"])),
+        (AmountOverflow, Signed(vec![transfer_of("USD", "alice@aba", "full@aba", 11)], unchanged, &["aba"])),
+    ]
+}
+
+#[test]
+fn every_code_has_a_row_in_order_of_precedence() {
+    let rows = rows();
+    let codes: Vec<_> = rows.iter().map(|(code, _)| *code).collect();
+    assert_eq!(codes, RejectionCode::ALL, "one row for each code, in order");
+    assert!(codes.is_sorted_by_key(|code| code.number()));
+    for (code, attempt) in rows {
+        assert_eq!(rejection(&mut Ledger::new(), attempt), Some(code));
+    }
+}
+
+#[test]
+fn numbers_and_names_lead_back_to_their_code() {
+    for code in RejectionCode::ALL {
+        assert_eq!(RejectionCode::from_number(code.number()), Some(code));
+        let spelled: String = format!("{code:?}")
+            .chars()
+            .enumerate()
+            .flat_map(|(at, letter)| (at > 0 && letter.is_uppercase()).then_some('_').into_iter().chain([letter]))
+            .collect();
+        assert_eq!(code.name(), spelled.to_uppercase());
+    }
+}
+
+#[test]
+fn who_may_and_what_may_be_done() {
+    use RejectionCode::*;
+    let shared = || vec![transfer("shared@aba", "bob@acleda", 1)];
+    type Case = (&'static str, Vec<Operation>, &'static [&'static str], Option<RejectionCode>);
+    let cases: Vec<Case> = vec![
+        ("two of three own keys", shared(), &["ann", "cat"], None),
+        ("one of three own keys", shared(), &["ben"], Some(ThresholdNotMet)),
+        ("the bank, for an account with own keys", shared(), &["aba"], Some(NotAuthorized)),
+        ("two of the bank's keys", vec![transfer("dara@wing", "bob@acleda", 1)], &["wing", "wing-2"], None),
+        (
+            "a key without the permission does not count",
+            vec![transfer("dara@wing", "bob@acleda", 1)],
+            &["wing", "wing-open"],
+            Some(ThresholdNotMet),
+        ),
+        ("a key that may only open accounts opens one", vec![open("new@wing")], &["wing-open"], None),
+        ("a key that may only pay opens none", vec![open("new@wing")], &["wing-2"], Some(NotAuthorized)),
+        ("another bank opens none", vec![open("new@wing")], &["aba"], Some(NotAuthorized)),
+        ("a bank issues nothing", vec![issue("alice@aba", "KHR", 1)], &["aba"], Some(NotAuthorized)),
+        ("a bank redeems nothing", vec![redeem("alice@aba", "KHR", 1)], &["aba"], Some(NotAuthorized)),
+        (
+            "both payers sign",
+            vec![transfer("alice@aba", "bob@acleda", 1), transfer("bob@acleda", "alice@aba", 1)],
+            &["aba", "acleda"],
+            None,
+        ),
+        (
+            "only one of two payers signs",
+            vec![transfer("alice@aba", "bob@acleda", 1), transfer("bob@acleda", "alice@aba", 1)],
+            &["aba"],
+            Some(NotAuthorized),
+        ),
+        ("debits frozen: money enters", vec![transfer("alice@aba", "noout@aba", 1)], &["aba"], None),
+        ("debits frozen: none leaves", vec![transfer("noout@aba", "alice@aba", 1)], &["aba"], Some(AccountFrozen)),
+        ("credits frozen: money leaves", vec![transfer("noin@aba", "alice@aba", 1)], &["aba"], None),
+        ("credits frozen: none enters", vec![transfer("alice@aba", "noin@aba", 1)], &["aba"], Some(AccountFrozen)),
+        ("receive-only: money enters", vec![transfer("alice@aba", "in@takes", 1)], &["aba"], None),
+        (
+            "receive-only: none leaves",
+            vec![transfer("in@takes", "alice@aba", 1)],
+            &["takes"],
+            Some(ParticipantSuspended),
+        ),
+        ("pay-out-only: money leaves", vec![transfer("out@pays", "alice@aba", 1)], &["pays"], None),
+        ("pay-out-only: none enters", vec![transfer("alice@aba", "out@pays", 1)], &["aba"], Some(ParticipantSuspended)),
+        ("pay-out-only: no account opens", vec![open("new@pays")], &["pays"], Some(ParticipantSuspended)),
+        ("an unknown participant opens none", vec![open("new@nowhere")], &["aba"], Some(UnknownParticipant)),
+        ("issue of an unknown asset", vec![issue("alice@aba", "XAU", 1)], &["nbc"], Some(AssetUnknown)),
+        ("issue of nothing", vec![issue("alice@aba", "KHR", 0)], &["nbc"], Some(AmountZero)),
+        ("issue to nobody", vec![issue("nobody@aba", "KHR", 1)], &["nbc"], Some(UnknownAccount)),
+        ("issue to a closed account", vec![issue("shut@aba", "KHR", 1)], &["nbc"], Some(AccountClosed)),
+        ("issue above 64 bits", vec![issue("full@aba", "USD", 11)], &["nbc"], Some(AmountOverflow)),
+        ("issue up to 64 bits with what is held", vec![issue("full@aba", "USD", 10)], &["nbc"], None),
+        ("redeem above the balance", vec![redeem("alice@aba", "KHR", 1_000_001)], &["nbc"], Some(InsufficientFunds)),
+        (
+            "held money cannot be spent",
+            vec![transfer("shared@aba", "bob@acleda", 500_001)],
+            &["ann", "ben"],
+            Some(InsufficientFunds),
+        ),
+        ("everything can be spent", vec![transfer("alice@aba", "bob@acleda", 1_000_000)], &["aba"], None),
+    ];
+    for (what, operations, signers, expected) in cases {
+        let result = Ledger::new().run(operations, signers);
+        let code = match result {
+            TransactionResult::Executed(_) => None,
+            TransactionResult::Rejected { code, .. } => Some(code),
+        };
+        assert_eq!(code, expected, "{what}");
+    }
+}
+
+#[test]
+fn the_edges_of_the_window_and_of_the_limits_hold() {
+    let at = |not_before_ms, not_after_ms| {
+        let mut ledger = Ledger::new();
+        let mut body = ledger.body(vec![transfer("alice@aba", "bob@acleda", 1)]);
+        (body.not_before_ms, body.not_after_ms) = (not_before_ms, not_after_ms);
+        let transaction = ledger.sign(&body, &["aba"]);
+        ledger.execute(vec![transaction]).receipts[0].applied() == 1
+    };
+    let now = START_MS + 1;
+    assert!(at(now, now + 1), "the first and only millisecond");
+    assert!(!at(now + 1, now + 2), "one too early");
+    assert!(!at(now - 1, now), "one too late");
+    assert!(at(now, now + MAX_WINDOW_MS), "24 hours");
+    let mut ledger = Ledger::new();
+    let result = ledger.run(vec![transfer("alice@aba", "bob@acleda", 1); MAX_OPERATIONS], &["aba"]);
+    let TransactionResult::Executed(results) = result else { panic!("rejected") };
+    assert_eq!(results.len(), 8_190);
+    assert_eq!(ledger.available("bob@acleda", "KHR"), 1_008_190);
+}

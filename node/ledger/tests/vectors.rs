@@ -1,0 +1,129 @@
+//! Golden vectors: every byte layout that a client or an auditor has to produce or check, pinned.
+//!
+//! `vectors/ledger.txt` has one `name = hexadecimal` a line. A change of it is a change of the protocol. To write it
+//! anew after such a change: `TONLE_WRITE_VECTORS=1 cargo test --release -p tonle-ledger --test vectors`.
+
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+
+use std::fmt::Write as _;
+
+use fixture::*;
+use tonle_crypto::{Canonical, Digest};
+use tonle_ledger::*;
+
+#[derive(Default)]
+struct Vectors(String);
+
+impl Vectors {
+    fn bytes(&mut self, name: &str, bytes: &[u8]) {
+        write!(self.0, "{name} = ").unwrap();
+        bytes.iter().for_each(|byte| write!(self.0, "{byte:02x}").unwrap());
+        self.0.push('\n');
+    }
+    fn digest(&mut self, name: &str, digest: &Digest) {
+        self.bytes(name, digest.as_bytes());
+    }
+    fn text(&mut self, name: &str, text: &str) {
+        writeln!(self.0, "{name} = {text}").unwrap();
+    }
+    fn transaction(&mut self, name: &str, chain: &Digest, transaction: &SignedTransaction) {
+        self.bytes(&format!("{name}.body"), transaction.body_bytes());
+        let message = SignedTransaction::signed_message(chain, transaction.body_bytes());
+        self.bytes(&format!("{name}.signed_message"), &message);
+        self.bytes(&format!("{name}.bytes"), transaction.bytes());
+        self.bytes(&format!("{name}.id"), transaction.id().as_bytes());
+    }
+}
+
+fn full_operations() -> Vec<Operation> {
+    let mut pay = transfer("alice@aba", "bob@acleda", 12_345);
+    if let Operation::Transfer(transfer) = &mut pay {
+        transfer.instruction_ref = Some(Reference::new("INV-1").unwrap());
+        transfer.purpose = Some(Text::new("SALA").unwrap());
+        transfer.external_ref = Some(Reference::new("E2E 77").unwrap());
+        transfer.remittance = vec![0, 1, 2, 0xff];
+    }
+    let mut keys = vec![key("ann").public(), key("ben").public()];
+    keys.sort_unstable();
+    let kind = AccountKind::Merchant;
+    let open = Operation::OpenAccount(OpenAccount { account: id("shop@aba"), kind, keys, threshold: 2 });
+    vec![pay, open, with_ref(issue("shop@aba", "USD", 1_000_000), "I-1"), redeem("alice@aba", "USD", 1)]
+}
+
+/// The signing key of `aba` is the seed `616261` followed by 29 zero bytes; the others' likewise.
+fn vectors() -> String {
+    let mut out = Vectors::default();
+    let mut ledger = Ledger::new();
+    let chain = ledger.chain;
+    out.bytes("genesis.bytes", &ledger.genesis.encode());
+    out.digest("genesis.digest", &chain);
+    out.digest("state_root.0", &ledger.executor.point().state_root);
+
+    let smallest = body(chain, vec![transfer("alice@aba", "bob@acleda", 1)]);
+    let mut full = body(chain, full_operations());
+    (full.independent, full.nonce) = (true, b"batch 1".to_vec());
+    let mut broke = body(chain, vec![transfer("sok@canadia", "bob@acleda", 1)]);
+    broke.nonce = vec![1];
+    let stranger = body(chain, vec![transfer("bob@acleda", "alice@aba", 1)]);
+    let mut repeat = body(chain, vec![full_operations().remove(0)]);
+    repeat.nonce = vec![2];
+
+    let smallest = ledger.sign(&smallest, &["aba"]);
+    let full = ledger.sign(&full, &["aba", "nbc"]);
+    let broke = ledger.sign(&broke, &["canadia"]);
+    let stranger = ledger.sign(&stranger, &["canadia"]);
+    let repeat = ledger.sign(&repeat, &["aba"]);
+    out.transaction("smallest", &chain, &smallest);
+    out.transaction("full", &chain, &full);
+
+    ledger.execute(vec![smallest, full, broke]);
+    ledger.execute(vec![stranger, repeat]);
+    ledger.execute(Vec::new());
+    for height in 1..=3 {
+        for receipt in &ledger.receipts[height] {
+            out.bytes(&format!("receipt.{height}.{}", receipt.index), &receipt.encode());
+        }
+        out.digest(&format!("receipts_root.{height}"), &ledger.receipts_roots[height]);
+        out.digest(&format!("results_root.{height}"), &ledger.results_roots[height]);
+    }
+    out.digest("state_root.3", &ledger.executor.point().state_root);
+    for (key, value) in ledger.state.iter().filter(|(key, _)| !matches!(key, StateKey::Participant(_))) {
+        let key: String = key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        out.bytes(&format!("state.{key}"), &value);
+    }
+    let source = ledger.executor.proofs();
+    let prove = |name: &str| {
+        let current = ledger.state.get(&StateKey::Account(id(name)));
+        source.prove_account(3, id(name), current).unwrap()
+    };
+    out.bytes("account_proof.3.present", &prove("alice@aba").encode());
+    let absent = || (0..).map(|number| format!("never{number}@aba"));
+    let empty = absent().find(|name| prove(name).proof.terminal == Terminal::Empty).unwrap();
+    let other = absent().find(|name| matches!(prove(name).proof.terminal, Terminal::Other { .. })).unwrap();
+    out.bytes("account_proof.3.absent_empty", &prove(&empty).encode());
+    out.bytes("account_proof.3.absent_other", &prove(&other).encode());
+    for checkpoint in [1, 3] {
+        let proof = ledger.prove_receipt(1, 1, checkpoint).unwrap();
+        out.bytes(&format!("receipt_proof.{checkpoint}"), &proof.encode());
+    }
+    for code in RejectionCode::ALL {
+        out.text(&format!("rejection.{}", code.number()), code.name());
+    }
+    out.0
+}
+
+#[test]
+fn every_layout_is_as_it_was_published() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ledger.txt");
+    let computed = vectors();
+    if std::env::var_os("TONLE_WRITE_VECTORS").is_some() {
+        std::fs::write(path, &computed).unwrap();
+    }
+    let published = std::fs::read_to_string(path).unwrap();
+    for (computed, published) in computed.lines().zip(published.lines()) {
+        assert_eq!(computed, published);
+    }
+    assert_eq!(computed.lines().count(), published.lines().count());
+}
