@@ -2,14 +2,16 @@
 //! nothing but its own inputs: a slow event loop or peer never stops it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, ListenError, SwarmEvent};
-use libp2p::{PeerId, Swarm, allow_block_list, ping};
+use libp2p::{Multiaddr, PeerId, Swarm, allow_block_list, ping};
 use tokio::sync::{mpsc, oneshot};
 use tonle_consensus::{ValidatorIndex, ValidatorSet};
 use tonle_crypto::Canonical as _;
@@ -37,20 +39,7 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>), N
     let mut swarm = build(&config)?;
     let mut listeners = Vec::new();
     for address in &config.listen {
-        let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
-        let id = swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
-        loop {
-            match swarm.select_next_some().await {
-                SwarmEvent::NewListenAddr { listener_id, address } if listener_id == id => {
-                    listeners.push(address);
-                    break;
-                }
-                SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == id => {
-                    return Err(failed(reason.err().map_or_else(String::new, |error| error.to_string())));
-                }
-                _ => {}
-            }
-        }
+        listeners.push(listen(&mut swarm, address).await?);
     }
     let metrics = NetworkMetrics::default();
     let peers = entries(&config, *swarm.local_peer_id(), &metrics)?;
@@ -82,6 +71,40 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>), N
     tokio::spawn(driver.run(commands, notices));
     let network = Network { mailboxes, commands: commands_in, listeners: listeners.into(), metrics };
     Ok((network, events_out))
+}
+
+/// Listens on an address. Says it with the port that the system chose.
+async fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> Result<Multiaddr, NetworkError> {
+    let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
+    // libp2p lets TCP listeners share a port, so a second node by mistake on the same one would take half of the
+    // first one's connections. This socket does not share, and is closed at once.
+    if let Some(socket) = tcp_socket(address) {
+        std::net::TcpListener::bind(socket).map_err(|error| failed(error.to_string()))?;
+    }
+    let id = swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
+    loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr { listener_id, address } if listener_id == id => return Ok(address),
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == id => {
+                return Err(failed(reason.err().map_or_else(String::new, |error| error.to_string())));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The socket that a TCP address stands for.
+fn tcp_socket(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip = match parts.next()? {
+        Protocol::Ip4(ip) => IpAddr::V4(ip),
+        Protocol::Ip6(ip) => IpAddr::V6(ip),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
 }
 
 /// Everybody on the list but this node.

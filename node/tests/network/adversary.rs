@@ -1,0 +1,204 @@
+//! Peers that do not keep to the protocol: bytes that are no libp2p, and a listed validator that sends garbage.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use futures::{AsyncWriteExt as _, StreamExt as _};
+use libp2p::identity::{Keypair, ed25519};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
+use prost::Message as _;
+use tonle_consensus::Recipients;
+use tonle_crypto::{Canonical as _, SecretKey};
+use tonle_node::network::peer_id;
+use tonle_proto::peer::v1::{Frame, Hello, frame::Body};
+
+use crate::fixture::{GENESIS, Node, Transport, counted, index, mesh, network_key, tip, within};
+
+/// What the actor shares with an honest node: it answers pings.
+#[derive(NetworkBehaviour)]
+struct Manners {
+    streams: libp2p_stream::Behaviour,
+    ping: ping::Behaviour,
+}
+
+/// A libp2p node that says what it is told to.
+struct Actor {
+    control: libp2p_stream::Control,
+    victim: PeerId,
+    /// Streams that the victim opens to the actor: accepted, so that it takes the actor for a proper peer, never read.
+    _accepted: Vec<libp2p_stream::IncomingStreams>,
+}
+
+impl Actor {
+    /// Connects to `victim` with the identity of `key`.
+    async fn dial(key: &SecretKey, victim: &Node) -> Actor {
+        let secret = ed25519::SecretKey::try_from_bytes(key.seed().as_mut_slice()).expect("a seed");
+        let mut swarm: Swarm<Manners> =
+            SwarmBuilder::with_existing_identity(Keypair::from(ed25519::Keypair::from(secret)))
+                .with_tokio()
+                .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+                .expect("noise")
+                .with_behaviour(|_| Manners {
+                    streams: libp2p_stream::Behaviour::new(),
+                    ping: ping::Behaviour::default(),
+                })
+                .expect("a behaviour")
+                .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
+                .build();
+        let mut control = swarm.behaviour().streams.new_control();
+        let accepted = Class::ALL.map(|class| control.accept(StreamProtocol::new(class)).expect("accepted once"));
+        swarm.dial(victim.address()).expect("a dial");
+        within(async { while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {} })
+            .await;
+        tokio::spawn(async move {
+            loop {
+                let _ = swarm.next().await;
+            }
+        });
+        let victim = peer_id(&network_key(0).public()).expect("a key");
+        Actor { control, victim, _accepted: accepted.into() }
+    }
+
+    /// Opens a direct stream and writes `bytes`. The stream stays open for as long as it is held.
+    async fn say(&mut self, protocol: &'static str, bytes: &[u8]) -> Stream {
+        let opened = self.control.open_stream(self.victim, StreamProtocol::new(protocol));
+        let mut stream = within(opened).await.expect("the victim speaks the protocol");
+        // The victim may hang up while it is written to: what it counted says whether it heard enough.
+        if stream.write_all(bytes).await.is_ok() {
+            let _ = stream.flush().await;
+        }
+        stream
+    }
+}
+
+/// Names of the direct streams, as they stand in their protocol.
+struct Class;
+
+impl Class {
+    const ALL: [&'static str; 3] = ["/tonle/consensus/1", "/tonle/data/1", "/tonle/sync/1"];
+}
+
+fn framed(body: Body) -> Vec<u8> {
+    let frame = Frame { body: Some(body) }.encode_to_vec();
+    prefixed(&frame)
+}
+
+fn prefixed(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).expect("a short frame");
+    [length.to_be_bytes().as_slice(), bytes].concat()
+}
+
+/// What validator 1 says first.
+fn hello() -> Vec<u8> {
+    let genesis = GENESIS.as_bytes().to_vec().into();
+    framed(Body::Hello(Hello { protocol_version: 1, genesis, validator: Some(1) }))
+}
+
+/// Nodes 0, 2 and 3 of four, all connected; validator 1 is left to the actor.
+async fn victims() -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for me in [0, 2, 3] {
+        let mut config = crate::fixture::config(me, 4, Transport::Tcp.any_port());
+        if let Some(first) = nodes.first() {
+            config.addresses.insert(network_key(0).public(), vec![first.address()]);
+        }
+        let mut node = Node::start(config).await;
+        if me != 0 {
+            node.until_connected(0).await;
+            nodes[0].until_connected(me).await;
+        }
+        nodes.push(node);
+    }
+    nodes
+}
+
+/// The victim still works for its other peers.
+async fn check_alive(nodes: &mut [Node]) {
+    let [victim, peer, ..] = nodes else { panic!("two nodes") };
+    peer.network.send(&Recipients::One(index(0)), &tip(77));
+    assert_eq!(victim.message().await, (index(2), tip(77)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_kind_of_garbage_closes_the_connection_and_is_counted() {
+    let message = |bytes: Vec<u8>| Frame { body: Some(Body::Message(bytes.into())) }.encode_to_vec();
+    let [consensus, data, sync] = Class::ALL;
+    let twice = [message(tip(1).encode()), message(tip(2).encode())].concat();
+    let unknown_field = [message(tip(1).encode()), vec![0x78, 0x01]].concat();
+    let cases: [(&str, &str, Vec<u8>); 9] = [
+        ("a hello that is no frame", data, prefixed(&[0xff; 40])),
+        ("a message before the hello", data, prefixed(&message(tip(1).encode()))),
+        ("a hello of 4 GiB", data, vec![0xff; 64]),
+        ("a frame of 100 MB", data, [hello(), vec![0x06, 0x00, 0x00, 0x00]].concat()),
+        ("a second hello", consensus, [hello(), hello()].concat()),
+        ("bytes that are no message", sync, [hello(), prefixed(&message(vec![9; 9]))].concat()),
+        ("a message on the wrong stream", sync, [hello(), prefixed(&message(tip(1).encode()))].concat()),
+        ("a repeated field", consensus, [hello(), prefixed(&twice)].concat()),
+        ("an unknown field", consensus, [hello(), prefixed(&unknown_field)].concat()),
+    ];
+    for (case, protocol, bytes) in cases {
+        let mut nodes = victims().await;
+        let metrics = nodes[0].network.metrics().clone();
+        let mut actor = Actor::dial(&network_key(1), &nodes[0]).await;
+        // What follows a hello is read only once both consensus streams stand.
+        let _greeting = if protocol == consensus { None } else { Some(actor.say(consensus, &hello()).await) };
+        let _stream = actor.say(protocol, &bytes).await;
+        eprintln!("case: {case}");
+        counted(&metrics.malformed, 1).await;
+        counted(&metrics.penalties, 1).await;
+        check_alive(&mut nodes).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_libp2p_identity_on_no_list_gets_no_stream() {
+    let mut nodes = victims().await;
+    let mut actor = Actor::dial(&network_key(66), &nodes[0]).await;
+    let opened = within(actor.control.open_stream(actor.victim, StreamProtocol::new(Class::ALL[0]))).await;
+    assert!(opened.is_err());
+    counted(&nodes[0].network.metrics().refused, 1).await;
+    check_alive(&mut nodes).await;
+}
+
+/// Bytes that look random and are the same in every run.
+fn noise_bytes(seed: u8, length: usize) -> Vec<u8> {
+    let mut reader = blake3::Hasher::new_keyed(&[seed; 32]).finalize_xof();
+    let mut bytes = vec![0; length];
+    reader.fill(&mut bytes);
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_bytes_on_the_tcp_port_are_refused_and_counted() {
+    let mut nodes = victims().await;
+    let address = socket(&nodes[0].address());
+    for seed in 0..20 {
+        let mut stream = std::net::TcpStream::connect(address).expect("the port is open");
+        // The node may close before it has read everything.
+        let _ = stream.write_all(&noise_bytes(seed, 4096));
+    }
+    counted(&nodes[0].network.metrics().handshakes_failed, 20).await;
+    check_alive(&mut nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_datagrams_on_the_quic_port_change_nothing() {
+    let mut nodes = mesh(2, Transport::Quic).await;
+    let address = socket(&nodes[0].address());
+    let sender = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for seed in 0..200 {
+        sender.send_to(&noise_bytes(seed, 1200), address).expect("sent");
+    }
+    nodes[1].network.send(&Recipients::All, &tip(4));
+    assert_eq!(nodes[0].message().await, (index(1), tip(4)));
+}
+
+fn socket(address: &Multiaddr) -> std::net::SocketAddr {
+    use libp2p::multiaddr::Protocol;
+    let port = address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    });
+    (std::net::Ipv4Addr::LOCALHOST, port.expect("a port")).into()
+}

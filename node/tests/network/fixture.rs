@@ -1,0 +1,185 @@
+//! Nodes' networks for the tests: real libp2p over loopback, in one process. Nothing here sleeps: it waits for events,
+//! or for a counter to move, and gives up after a time that no healthy machine needs.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::Multiaddr;
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::mpsc;
+use tonle_consensus::{Epoch, Height, Validator, ValidatorIndex, ValidatorSet};
+use tonle_crypto::{Canonical as _, Digest, PublicKey, SecretKey, Writer};
+use tonle_node::network::{self, Config, Event, Network};
+use tonle_replica::{PeerMessage, RawBatch};
+
+/// Far above what anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The chain of all tests.
+pub const GENESIS: Digest = Digest::from_bytes([7; 32]);
+
+/// A loopback address with a port that the system chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, Noise, Yamux.
+    Tcp,
+    /// QUIC.
+    Quic,
+}
+
+impl Transport {
+    pub fn any_port(self) -> Multiaddr {
+        self.port(0)
+    }
+
+    pub fn port(self, port: u16) -> Multiaddr {
+        match self {
+            Transport::Tcp => format!("/ip4/127.0.0.1/tcp/{port}"),
+            Transport::Quic => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
+        }
+        .parse()
+        .expect("an address")
+    }
+}
+
+/// The network key of validator `index`, or of a stranger with a higher number.
+pub fn network_key(index: u16) -> SecretKey {
+    let mut seed = [1; 32];
+    seed[..2].copy_from_slice(&index.to_be_bytes());
+    SecretKey::from_seed(&seed)
+}
+
+/// The key that validator `index` signs its lane with.
+pub fn lane_key(index: u16) -> SecretKey {
+    let mut seed = [2; 32];
+    seed[..2].copy_from_slice(&index.to_be_bytes());
+    SecretKey::from_seed(&seed)
+}
+
+pub fn validators(count: u16) -> ValidatorSet {
+    let validator = |index: u16| Validator {
+        name: format!("bank{index}"),
+        key: lane_key(index).public(),
+        network_key: network_key(index).public(),
+    };
+    ValidatorSet::new(Epoch::ZERO, (0..count).map(validator).collect()).expect("a set")
+}
+
+pub fn index(index: u16) -> ValidatorIndex {
+    ValidatorIndex::new(index)
+}
+
+/// What node `me` of `count` validators is started with; it dials nobody yet.
+pub fn config(me: u16, count: u16, listen: Multiaddr) -> Config {
+    Config {
+        identity: network_key(me),
+        genesis: GENESIS,
+        protocol_version: 1,
+        validators: validators(count),
+        observers: Vec::new(),
+        listen: vec![listen],
+        addresses: BTreeMap::new(),
+        memory_bytes_max: None,
+    }
+}
+
+/// A running network and its events.
+pub struct Node {
+    pub network: Network,
+    pub events: mpsc::Receiver<Event>,
+}
+
+impl Node {
+    pub async fn start(config: Config) -> Node {
+        let (network, events) = network::start(config).await.expect("the network starts");
+        Node { network, events }
+    }
+
+    pub fn address(&self) -> Multiaddr {
+        self.network.listeners().first().expect("it listens").clone()
+    }
+
+    /// The next event.
+    pub async fn next(&mut self) -> Event {
+        within(self.events.recv()).await.expect("the network runs")
+    }
+
+    /// Skips events until the first for which `wanted` gives something.
+    pub async fn until<T>(&mut self, wanted: impl Fn(Event) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(self.next().await) {
+                return found;
+            }
+        }
+    }
+
+    pub async fn until_connected(&mut self, peer: u16) {
+        self.until(|event| matches!(event, Event::Connected(who) if who == index(peer)).then_some(())).await;
+    }
+
+    pub async fn until_disconnected(&mut self, peer: u16) {
+        self.until(|event| matches!(event, Event::Disconnected(who) if who == index(peer)).then_some(())).await;
+    }
+
+    /// Skips until a direct message.
+    pub async fn message(&mut self) -> (ValidatorIndex, PeerMessage) {
+        self.until(|event| match event {
+            Event::Message { from, message, .. } => Some((from, message)),
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// `count` nodes, each of which dials those before it, all connected to all.
+pub async fn mesh(count: u16, transport: Transport) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for me in 0..count {
+        let mut config = config(me, count, transport.any_port());
+        for (peer, node) in (0..).zip(&nodes) {
+            config.addresses.insert(network_key(peer).public(), vec![node.address()]);
+        }
+        nodes.push(Node::start(config).await);
+    }
+    for (me, node) in (0..).zip(&mut nodes) {
+        let mut missing: Vec<u16> = (0..count).filter(|peer| *peer != me).collect();
+        while !missing.is_empty() {
+            if let Event::Connected(who) = node.next().await {
+                missing.retain(|peer| index(*peer) != who);
+            }
+        }
+    }
+    nodes
+}
+
+/// Waits for `future`, but not for ever.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it happens in time")
+}
+
+/// Waits until a counter is at least `count`.
+pub async fn counted(counter: &Counter, count: u64) {
+    within(async {
+        let mut look = tokio::time::interval(Duration::from_millis(2));
+        while counter.get() < count {
+            look.tick().await;
+        }
+    })
+    .await;
+}
+
+/// A small message that says a number.
+pub fn tip(height: u64) -> PeerMessage {
+    PeerMessage::FinalTip { height: Height::new(height) }
+}
+
+/// A batch of `lane` as it travels, with one transaction of `bytes` bytes. Its signature is not valid, which the
+/// network does not look at.
+pub fn batch(lane: &PublicKey, seq: u64, bytes: usize) -> Arc<RawBatch> {
+    let mut writer = Writer::new();
+    writer.raw(b"tonle/v1/batch\0").digest(&GENESIS).key(lane).u64(seq).digest(&Digest::ZERO);
+    writer.length(1).bytes(&vec![0x5a; bytes]).raw(&[0; 64]);
+    Arc::new(RawBatch::decode(&writer.finish()).expect("a batch"))
+}
