@@ -3,14 +3,35 @@
 //!
 //! Must not know: the node's inside. It starts processes of the binary it runs in, and talks to them over gRPC.
 
+pub mod accounts;
 pub mod amount;
+pub mod client;
+pub mod commands;
+pub mod configuration;
 pub mod control;
 pub mod defaults;
 pub mod directory;
+pub mod founding;
 pub mod genesis;
 pub mod keys;
 pub mod lifeline;
+pub mod load;
+pub mod payment;
 pub mod ports;
 pub mod process;
 pub mod relay;
+pub mod screen;
 pub mod span;
+pub mod supervisor;
+pub mod up;
+
+use anyhow::{Context, Result};
+
+/// Runs a command of this library to its end, on the calling thread and two workers.
+///
+/// # Errors
+/// When the system gives no threads, and what the command says.
+pub fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(command)
+}

@@ -1,0 +1,197 @@
+//! What became of the transfers, counted as they are answered. All counts are transfers.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use tonle_proto::v1::{Outcome, Receipt, operation_result};
+
+/// Latencies are kept in microseconds, to three digits, up to this; above it they count as this.
+const LATENCY_MAX_US: u64 = 600_000_000;
+
+/// Counts at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    /// Sent, and answered or given up.
+    pub(super) submitted: u64,
+    /// Applied: the receipt says so.
+    pub(super) finalized: u64,
+    /// Final, and not applied.
+    pub(super) rejected: u64,
+    /// Not known to be final.
+    pub(super) failed: u64,
+    /// Why transfers were rejected or failed.
+    pub(super) reasons: BTreeMap<String, u64>,
+    /// The highest block that a receipt named.
+    pub(super) highest_block: u64,
+    /// When the first was meant to be sent, and when the last was answered.
+    pub(super) first: Option<Instant>,
+    pub(super) last: Option<Instant>,
+    latency_us: Option<Histogram<u64>>,
+}
+
+/// See the module.
+pub(super) struct Tally(Mutex<Counts>);
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        let counts = Counts {
+            submitted: 0,
+            finalized: 0,
+            rejected: 0,
+            failed: 0,
+            reasons: BTreeMap::new(),
+            highest_block: 0,
+            first: None,
+            last: None,
+            // The bounds are constants that the histogram takes.
+            latency_us: Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).ok(),
+        };
+        Tally(Mutex::new(counts))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        // Counting does not panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sending begins.
+    pub(super) fn begin(&self, at: Instant) {
+        self.lock().first = Some(at);
+    }
+
+    /// A transaction of `transfers` transfers, meant to be sent at `intended`, has its final receipt.
+    pub(super) fn answered(&self, receipt: &Receipt, transfers: u64, intended: Instant, now: Instant) {
+        let mut rejected: Vec<String> = Vec::new();
+        match receipt.outcome() {
+            Outcome::Applied => {}
+            Outcome::Partial => rejected.extend(receipt.results.iter().filter_map(|result| match &result.result {
+                Some(operation_result::Result::Applied(_)) => None,
+                Some(operation_result::Result::Rejected(rejection)) => Some(rejection.code.clone()),
+                Some(operation_result::Result::Repeated(_)) => Some("REPEATED".to_owned()),
+                None => Some("NO_RESULT".to_owned()),
+            })),
+            Outcome::Rejected | Outcome::Repeated | Outcome::Unspecified => {
+                let code = receipt.rejection.as_ref().map_or("NOT_APPLIED", |rejection| &rejection.code);
+                rejected.extend((0..transfers).map(|_| code.to_owned()));
+            }
+        }
+        let count = u64::try_from(rejected.len()).unwrap_or(u64::MAX).min(transfers);
+        let applied = transfers - count;
+        let latency = u64::try_from(now.saturating_duration_since(intended).as_micros()).unwrap_or(u64::MAX);
+        let mut counts = self.lock();
+        counts.submitted += transfers;
+        counts.finalized += applied;
+        counts.rejected += count;
+        counts.highest_block = counts.highest_block.max(receipt.height);
+        counts.last = Some(now);
+        for code in rejected {
+            *counts.reasons.entry(code).or_default() += 1;
+        }
+        if let Some(histogram) = &mut counts.latency_us {
+            // Saturates at the bound.
+            histogram.saturating_record_n(latency.max(1), applied);
+        }
+    }
+
+    /// A transaction was given up: it may be final or not.
+    pub(super) fn failed(&self, reason: String, transfers: u64, now: Instant) {
+        let mut counts = self.lock();
+        counts.submitted += transfers;
+        counts.failed += transfers;
+        counts.last = Some(now);
+        *counts.reasons.entry(reason).or_default() += transfers;
+    }
+
+    /// The counts at this moment.
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().clone()
+    }
+
+    /// The highest block that a receipt named; 0 for none.
+    pub(super) fn highest_block(&self) -> u64 {
+        self.lock().highest_block
+    }
+}
+
+impl Counts {
+    /// The latency below which `quantile` of the finalized transfers are, in milliseconds; none without any.
+    pub(super) fn latency_ms(&self, quantile: f64) -> Option<f64> {
+        let histogram = self.latency_us.as_ref().filter(|histogram| !histogram.is_empty())?;
+        Some(milliseconds(Duration::from_micros(histogram.value_at_quantile(quantile))))
+    }
+
+    /// Finalized transfers a second, from the first intended sending to the last answer.
+    pub(super) fn rate(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.first, self.last) else { return 0.0 };
+        let seconds = last.saturating_duration_since(first).as_secs_f64();
+        // Counts of transfers are far below 2^52.
+        if seconds > 0.0 { self.finalized as f64 / seconds } else { 0.0 }
+    }
+}
+
+/// To a tenth.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+    use std::time::{Duration, Instant};
+    use tonle_proto::v1::{Applied, OperationResult, Outcome, Receipt, Rejection, operation_result};
+
+    fn receipt(outcome: Outcome, results: &[Option<&str>]) -> Receipt {
+        let rejection = |code: &str| Rejection { number: 1, code: code.to_owned(), operation: None };
+        let result = |result: &Option<&str>| OperationResult {
+            result: Some(match result {
+                None => operation_result::Result::Applied(Applied { balances_after: vec![] }),
+                Some(code) => operation_result::Result::Rejected(rejection(code)),
+            }),
+        };
+        Receipt {
+            height: 7,
+            outcome: outcome.into(),
+            rejection: (outcome == Outcome::Rejected).then(|| rejection("EXPIRED")),
+            results: results.iter().map(result).collect(),
+            ..Receipt::default()
+        }
+    }
+
+    #[test]
+    fn every_transfer_is_counted_once() {
+        let tally = Tally::new();
+        let start = Instant::now();
+        tally.begin(start);
+        let at = |ms| start + Duration::from_millis(ms);
+        tally.answered(&receipt(Outcome::Applied, &[None, None]), 2, start, at(10));
+        tally.answered(&receipt(Outcome::Partial, &[None, Some("INSUFFICIENT_FUNDS"), None]), 3, start, at(20));
+        tally.answered(&receipt(Outcome::Rejected, &[]), 4, start, at(30));
+        tally.answered(&receipt(Outcome::Repeated, &[]), 1, start, at(30));
+        tally.failed("Unavailable".to_owned(), 5, at(40));
+        let counts = tally.counts();
+        assert_eq!((counts.submitted, counts.finalized, counts.rejected, counts.failed), (15, 4, 6, 5));
+        assert_eq!(counts.submitted, counts.finalized + counts.rejected + counts.failed);
+        let reasons: Vec<(&str, u64)> =
+            counts.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(reasons, [("EXPIRED", 4), ("INSUFFICIENT_FUNDS", 1), ("NOT_APPLIED", 1), ("Unavailable", 5)]);
+        assert_eq!(counts.highest_block, 7);
+        assert!((counts.rate() - 100.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn latency_counts_from_the_intended_moment_and_only_what_was_applied() {
+        let tally = Tally::new();
+        let start = Instant::now();
+        assert_eq!(tally.counts().latency_ms(0.5), None);
+        for (intended_ms, answered_ms) in [(0, 100), (50, 100), (90, 100)] {
+            let at = |ms| start + Duration::from_millis(ms);
+            tally.answered(&receipt(Outcome::Applied, &[None]), 1, at(intended_ms), at(answered_ms));
+        }
+        tally.answered(&receipt(Outcome::Rejected, &[]), 1, start, start + Duration::from_secs(9));
+        let counts = tally.counts();
+        assert!((counts.latency_ms(0.5).unwrap() - 50.0).abs() < 0.5);
+        assert!((counts.latency_ms(1.0).unwrap() - 100.0).abs() < 0.5);
+    }
+}
