@@ -23,8 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Transactions asked for at once.
 const PAGE: u32 = 1_000;
 
+const BALANCE_HELP: &str = "\
+Examples:
+  tonle balance alice@aba bob@wing
+  tonle balance                      every account of the devnet but those for load
+  tonle balance alice@aba --json";
+
 /// Arguments of `tonle balance`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = BALANCE_HELP)]
 pub struct BalanceArguments {
     /// The accounts; without any, the devnet's (those made for load left out)
     accounts: Vec<String>,
@@ -35,8 +42,14 @@ pub struct BalanceArguments {
     target: Target,
 }
 
+const HISTORY_HELP: &str = "\
+Examples:
+  tonle history alice@aba
+  tonle history alice@aba --limit 1000 --json";
+
 /// Arguments of `tonle history`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HISTORY_HELP)]
 pub struct HistoryArguments {
     /// The account
     account: String,
@@ -50,8 +63,14 @@ pub struct HistoryArguments {
     target: Target,
 }
 
+const STATUS_HELP: &str = "\
+Examples:
+  tonle status
+  tonle status --node 127.0.0.1:50051 --json";
+
 /// Arguments of `tonle status`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = STATUS_HELP)]
 pub struct StatusArguments {
     /// Print one line of JSON for each node
     #[arg(long)]

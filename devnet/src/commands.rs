@@ -34,8 +34,21 @@ impl Folder {
     }
 }
 
+const AFTER_HELP: &str = "\
+Examples:
+  tonle devnet up                                        four validators, until Ctrl-C
+  tonle devnet up --validators 7 --detach --wait --json  in the background, for scripts
+  tonle devnet kill wing; tonle devnet restart wing
+  tonle devnet partition aba,acleda:canadia,wing --for 10s
+  tonle devnet delay all 20ms
+  tonle devnet load --rate 2000 --for 30s
+  tonle devnet down; tonle devnet reset
+
+Every command takes --dir, the folder that the devnet lives in (default .devnet), and finds its nodes there.";
+
 /// `tonle devnet …`
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = AFTER_HELP)]
 pub enum Command {
     /// Start a network of validators on this machine, or go on with the one in the folder
     Up(UpArguments),

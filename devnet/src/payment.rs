@@ -28,8 +28,18 @@ const WINDOW_BEFORE_MS: u64 = 60_000;
 /// And ends this long after now.
 const WINDOW_AFTER_MS: u64 = 600_000;
 
+const AFTER_HELP: &str = "\
+Examples:
+  tonle pay alice@aba bob@wing 4000 KHR --id inv-1
+  tonle pay bob@wing alice@aba 12.50 USD --json
+  tonle pay alice@aba bob@wing 4000 KHR --node 127.0.0.1:50051 --key aba.key
+
+When the command returns, the payment is final. Its proof is written to ID.receipt (see `tonle verify`).
+Exit status: 0 final, or already final under the same --id; 1 rejected, or not known to be final.";
+
 /// Arguments of `tonle pay`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Arguments {
     /// The account that pays, name@participant
     from: String,
@@ -48,8 +58,9 @@ pub struct Arguments {
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
+    /// Whom to ask
     #[command(flatten)]
-    target: Target,
+    pub target: Target,
 }
 
 /// What `tonle pay --json` prints.
@@ -77,15 +88,11 @@ struct Payment<'a> {
     transaction: SignedTransaction,
 }
 
-/// Pays. `key` signs where `--key` was given; `signatures` counts those in a finality receipt.
+/// Pays. `key` signs where `--key` was given; `check` checks a finality receipt and counts its signatures.
 ///
 /// # Errors
 /// When the payment cannot be made, is rejected, or is not known to be final in time.
-pub async fn pay(
-    arguments: &Arguments,
-    key: Option<SecretKey>,
-    signatures: impl Fn(&[u8]) -> Option<usize>,
-) -> Result<()> {
+pub async fn pay(arguments: &Arguments, key: Option<SecretKey>, check: impl Fn(&[u8]) -> Result<usize>) -> Result<()> {
     let client = Client::open(&arguments.target)?;
     let status = client.status().await?;
     let transaction = sign(arguments, &status, key)?;
@@ -95,7 +102,7 @@ pub async fn pay(
     let latency = start.elapsed();
     let receipt = answer.receipt.context("the node answered without a receipt")?;
     match receipt.outcome() {
-        Outcome::Applied => payment.report_final(&receipt, latency, signatures).await,
+        Outcome::Applied => payment.report_final(&receipt, latency, check).await,
         Outcome::Repeated => payment.report_repeated(&receipt, latency),
         Outcome::Rejected | Outcome::Partial | Outcome::Unspecified => payment.report_rejected(&receipt, latency),
     }
@@ -192,7 +199,7 @@ impl Payment<'_> {
         &self,
         receipt: &Receipt,
         latency: Duration,
-        signatures: impl Fn(&[u8]) -> Option<usize>,
+        check: impl Fn(&[u8]) -> Result<usize>,
     ) -> Result<()> {
         let proof = self.submit(true, PROOF_PATIENCE).await.map(|answer| answer.finality_receipt);
         let mut report = self.base("final", receipt.height, latency);
@@ -200,21 +207,15 @@ impl Payment<'_> {
         let mut tail = String::new();
         match &proof {
             Ok(proof) if !proof.is_empty() => {
+                let count = check(proof).context("FINAL, says the node, but its proof does not hold")?;
                 write_whole(&path, proof)?;
-                report.signatures = signatures(proof);
+                report.signatures = Some(count);
                 report.receipt = Some(&path);
-                let count = report.signatures.map_or_else(|| "?".to_owned(), |count| count.to_string());
-                tail = format!(
-                    "  {count} of {} signatures (quorum {})  receipt {}",
-                    report.validators,
-                    report.quorum,
-                    path.display()
-                );
+                let Report { validators, quorum, .. } = report;
+                tail = format!("  {count} of {validators} signatures (quorum {quorum})  receipt {}", path.display());
             }
-            Ok(_) => {}
-            Err(status) => {
-                tail = format!("  (no receipt yet: {}; pay again under the same --id to see it)", status.message());
-            }
+            Ok(_) => tail.push_str("  (the node sent no receipt)"),
+            Err(status) => tail = format!("  (no receipt: {})", status.message()),
         }
         if self.arguments.json {
             return print_json(&report);

@@ -1,10 +1,15 @@
 //! The command line: what each subcommand is called, what it takes, and how its outcome becomes an exit status.
 //! Must not know how any of it is done.
 
+mod balance;
 mod config;
+mod devnet;
 mod genesis;
+mod history;
 mod key;
+mod pay;
 mod run;
+mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -47,6 +52,17 @@ enum Command {
     /// Check a node's configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Run a network of validators on this machine, break it, load it.
+    #[command(subcommand)]
+    Devnet(devnet::Command),
+    /// Pay from one account to another.
+    Pay(pay::Arguments),
+    /// Show what accounts hold.
+    Balance(balance::Arguments),
+    /// Show what touched an account.
+    History(history::Arguments),
+    /// Show how the nodes stand.
+    Status(status::Arguments),
 }
 
 /// Parses the arguments, does what they say, and reports.
@@ -57,6 +73,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Key(command) => key::run(&command),
         Command::Genesis(command) => genesis::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Devnet(command) => devnet::run(command),
+        Command::Pay(arguments) => pay::run(&arguments),
+        Command::Balance(arguments) => balance::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::from(DONE),
