@@ -1,17 +1,23 @@
 //! The node's shell as a library, so that its command line, tests and tools share one code.
 
+pub mod archive;
+pub mod backend;
 pub mod batch_log;
 pub mod config;
 pub mod data_directory;
+pub mod event_loop;
 pub mod executor;
 pub mod finality_receipt;
 pub mod grpc;
 pub mod guard_file;
+pub mod intake;
 pub mod key_file;
 pub mod metrics;
 pub mod network;
+pub mod recovery;
 pub mod run;
 mod segment;
 pub mod signatures;
 pub mod storage;
+pub mod sync_server;
 pub mod telemetry;

@@ -1,11 +1,298 @@
-//! Wires one node together and runs it to its end.
+//! Wires one node together and runs it to its end. The only file that knows every part; it decides nothing.
+//!
+//! ```text
+//!  network ─▶ intake ─▶ signature pool ─▶ event loop ─▶ network
+//!  gRPC ─────▶ signature pool ───────────▶     │  ├──▶ batch log ──▶ (stored) ─▶ event loop
+//!    ▲                                         │  └──▶ execution ──▶ (executed) ─▶ event loop
+//!    └────────── archive, finality ◀───────────┼─────────┘
+//!  peers' requests ◀── sync server ◀───────────┘
+//! ```
 
-use crate::config::Config;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
 
-/// Runs the node that `config` describes until it is told to stop.
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tonle_crypto::{PublicKey, SecretKey};
+use tonle_ledger::{Executed, OperationResult, ParticipantId, RejectionCode, TransactionResult};
+use tonle_replica::Replica;
+
+use crate::archive::DatabaseArchive;
+use crate::backend::{Peers, Running};
+use crate::batch_log::BatchLogEvent;
+use crate::config::{Config, Grpc, Role};
+use crate::data_directory::DataDirectory;
+use crate::event_loop::{Arrival, EventLoop, Inbox, Parts};
+use crate::executor::{Execution, ExecutionEvent};
+use crate::grpc::{self, Finality, PeerStatus, ServerConfig, Service, TlsConfig};
+use crate::intake::Intake;
+use crate::key_file;
+use crate::metrics::{self, Metrics, Reason};
+use crate::network;
+use crate::recovery::{Chain, Opened, Opening};
+use crate::storage::{Error, PeerSource};
+use crate::sync_server::SyncServer;
+
+/// The node's keys, opened.
+struct Keys {
+    validator: Option<SecretKey>,
+    network: SecretKey,
+}
+
+/// Runs the node that `config` describes until SIGTERM, Ctrl-C or a failed disk.
 ///
 /// # Errors
 /// Why it could not start, or stopped.
-pub fn run(config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("the node of {} is not wired yet", config.data_dir.display())
+pub fn run(config: Config) -> Result<()> {
+    let genesis = tonle_devnet::genesis::read(&config.genesis)?;
+    let chain = Chain::new(genesis);
+    let keys = open_keys(&config)?;
+    let directory = DataDirectory::open(&config.data_dir)?;
+    let (inbox, arrivals) = Inbox::new();
+    let stored = inbox.clone();
+    let opened = Opening {
+        data: directory.path(),
+        chain: &chain,
+        key: keys.validator.as_ref().map(SecretKey::public),
+        cache_bytes: usize::try_from(config.limits.cache_mib)?.saturating_mul(1 << 20),
+        signature_threads: usize::try_from(config.limits.signature_threads)?,
+    }
+    .open(move |event| {
+        stored.send(match event {
+            BatchLogEvent::Stored(batches) => Arrival::Stored(batches),
+            BatchLogEvent::Failed(error) => Arrival::Failed(error),
+        });
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("node").build()?;
+    let ended = runtime.block_on(serve(&config, &chain, keys, opened, inbox, arrivals));
+    // Nothing that runs on the runtime needs to end in order: what must be durable is.
+    runtime.shutdown_background();
+    drop(directory);
+    ended
+}
+
+fn open_keys(config: &Config) -> Result<Keys> {
+    let passphrase = || key_file::passphrase(config.passphrase_file.as_deref(), "passphrase of the node's keys: ");
+    let validator = match &config.role {
+        Role::Validator { key_file } => Some(key_file::load(key_file, passphrase)?),
+        Role::Observer => None,
+    };
+    Ok(Keys { validator, network: key_file::load(&config.network.key_file, passphrase)? })
+}
+
+/// Starts everything, waits for the end, and stops everything.
+async fn serve(
+    config: &Config,
+    chain: &Chain,
+    keys: Keys,
+    opened: Opened,
+    inbox: Inbox,
+    arrivals: std::sync::mpsc::Receiver<Arrival>,
+) -> Result<()> {
+    let metrics = Metrics::new();
+    let database = Arc::clone(&opened.database);
+    let observed = Arc::clone(&database);
+    metrics.observe_database(Box::new(move |name| observed.property(name)));
+    let set = opened.identity.context.set.clone();
+    let me = opened.identity.me;
+    let (network, events) = network::start(network_config(config, chain, &keys)?).await?;
+    let finality = Arc::new(Finality::new(tip(&opened)?));
+    let execution = start_execution(&opened.database, opened.ledger, &inbox, &finality, &metrics)?;
+    let source = PeerSource::new(Arc::clone(&database), opened.batch_log.reader());
+    let sync_server = SyncServer::start(source, network.clone())?;
+    let peers: Peers = Arc::new(RwLock::new(vec![PeerStatus::default(); set.len()]));
+    let intake = Intake {
+        pool: opened.pool.clone(),
+        inbox: inbox.clone(),
+        network: network.clone(),
+        observers: sync_server.observers(),
+        peers: Arc::clone(&peers),
+        metrics: Arc::clone(&metrics),
+    };
+    let replica = Replica::new(opened.identity, chain.replica_config(), opened.recovered);
+    let status = Arc::new(RwLock::new(replica.status()));
+    let backend = Running {
+        pool: opened.pool,
+        inbox: inbox.clone(),
+        status: Arc::clone(&status),
+        peers,
+        database: Arc::clone(&database),
+    };
+    let parts = Parts {
+        replica,
+        guard: opened.guard,
+        key: keys.validator,
+        validators: set.clone(),
+        batch_log: opened.batch_log,
+        execution,
+        network: network.clone(),
+        sync_server,
+        status,
+        metrics: Arc::clone(&metrics),
+    };
+    let shutdown = CancellationToken::new();
+    let api_chain = grpc::Chain {
+        genesis: Arc::clone(&chain.genesis),
+        digest: chain.digest,
+        node: node_name(config, chain, me)?,
+        validators: set,
+        me,
+    };
+    let archive = Arc::new(DatabaseArchive::new(database));
+    let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
+    let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
+    if let Some(address) = config.metrics {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen for metrics on {address}: set metrics.listen to a free port"))?;
+        tokio::spawn(metrics::serve(listener, metrics, shutdown.clone()));
+    }
+    let (thread, mut ended) = start_loop(EventLoop::new(parts, arrivals))?;
+    tokio::spawn(intake.run(events));
+    tracing::info!(grpc = %serving.address, network = ?network.listeners(), "the node runs");
+    let result = tokio::select! {
+        result = &mut ended => result,
+        () = told_to_stop() => {
+            tracing::info!("stopping");
+            shutdown.cancel();
+            if let Err(error) = serving.task.await {
+                tracing::warn!(%error, "gRPC did not end in order");
+            }
+            inbox.send(Arrival::Stop);
+            ended.await
+        }
+    };
+    shutdown.cancel();
+    network.shutdown().await;
+    // The loop's parts end with it: the batch log and execution finish what they hold.
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
+    ensure!(joined.is_ok(), "the event loop panicked; the node signs nothing more");
+    match result {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(anyhow!(error).context("storage failed, so the node stopped")),
+        Err(_) => bail!("the event loop ended without a word"),
+    }
+}
+
+type Ended = oneshot::Receiver<Result<(), Error>>;
+
+fn start_loop(event_loop: EventLoop) -> Result<(JoinHandle<()>, Ended)> {
+    let (sender, ended) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("event-loop".to_owned()).spawn(move || {
+        let result = event_loop.run();
+        // Whoever waits for it may be gone with the process.
+        let _ = sender.send(result);
+    })?;
+    Ok((thread, ended))
+}
+
+fn start_execution(
+    database: &Arc<crate::storage::Database>,
+    ledger: tonle_ledger::Executor,
+    inbox: &Inbox,
+    finality: &Arc<Finality>,
+    metrics: &Arc<Metrics>,
+) -> Result<Execution> {
+    let (inbox, finality, metrics) = (inbox.clone(), Arc::clone(finality), Arc::clone(metrics));
+    let tell = move |event| match event {
+        ExecutionEvent::Executed(block) => {
+            inbox.send(Arrival::Executed(block.checkpoint));
+            finality.executed(&block.input, &block.executed, block.provable);
+            count(&metrics, &block.executed);
+        }
+        ExecutionEvent::Failed(error) => inbox.send(Arrival::Failed(error)),
+    };
+    Ok(Execution::start(Arc::clone(database), ledger, tell)?)
+}
+
+fn count(metrics: &Metrics, executed: &Executed) {
+    metrics.operations_applied.inc_by(executed.applied);
+    let rejected = |code: &RejectionCode| {
+        metrics.operations_rejected.get_or_create(&Reason::new(code.name())).inc();
+    };
+    for receipt in &executed.receipts {
+        match &receipt.result {
+            TransactionResult::Executed(operations) => {
+                for operation in operations {
+                    if let OperationResult::Rejected(code) = operation {
+                        rejected(code);
+                    }
+                }
+            }
+            TransactionResult::Rejected { code, .. } => rejected(code),
+        }
+    }
+}
+
+/// Where the database stands, for calls that wait.
+fn tip(opened: &Opened) -> Result<grpc::Tip> {
+    let block = &opened.recovered.tip.block;
+    Ok(grpc::Tip {
+        height: block.height().get(),
+        time_ms: block.header().timestamp().get(),
+        provable: block.header().checkpoint().height.get(),
+    })
+}
+
+fn network_config(config: &Config, chain: &Chain, keys: &Keys) -> Result<network::Config> {
+    let validators = chain.validators(tonle_consensus::Epoch::new(0))?;
+    let mut addresses: BTreeMap<PublicKey, _> = BTreeMap::new();
+    for (name, peer_addresses) in &config.network.peers {
+        let peer = validators.iter().find(|(_, validator)| validator.name == *name);
+        let (_, validator) =
+            peer.with_context(|| format!("network.peers.{name}: genesis has no validator of that name"))?;
+        if validator.network_key != keys.network.public() {
+            addresses.insert(validator.network_key, peer_addresses.clone());
+        }
+    }
+    Ok(network::Config {
+        identity: keys.network.clone(),
+        genesis: chain.digest,
+        protocol_version: chain.genesis.protocol_version,
+        validators,
+        observers: Vec::new(),
+        listen: config.network.listen.clone(),
+        addresses,
+        memory_bytes_max: None,
+    })
+}
+
+fn server_config(config: &Config) -> ServerConfig {
+    let mut server = ServerConfig::new(config.grpc.listen());
+    server.connections_max = usize::try_from(config.limits.connections_max).unwrap_or(usize::MAX);
+    server.streams_per_connection_max = config.limits.grpc_calls_max;
+    server.tls = match &config.grpc {
+        Grpc::Loopback(_) => None,
+        Grpc::Tls(_, tls) => {
+            Some(TlsConfig { certificate: tls.certificate.clone(), key: tls.key.clone(), client_ca: None })
+        }
+    };
+    server
+}
+
+/// Whose node this is: its validator's participant; for an observer, the operator.
+fn node_name(config: &Config, chain: &Chain, me: Option<tonle_consensus::ValidatorIndex>) -> Result<ParticipantId> {
+    if let Some(validator) = me.and_then(|me| chain.genesis.validators.get(me.index())) {
+        return Ok(validator.participant);
+    }
+    let operator =
+        chain.genesis.participants.iter().find(|participant| participant.role == tonle_ledger::Role::Operator);
+    operator.map(|operator| operator.id).with_context(|| format!("{} names no operator", config.genesis.display()))
+}
+
+/// Completes on SIGTERM or SIGINT.
+async fn told_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be watched: end the process by SIGKILL; nothing durable is lost");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }

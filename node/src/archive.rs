@@ -1,0 +1,85 @@
+//! What is final, as the gRPC services read it: their interface over the database. Every call reads one snapshot.
+
+use std::sync::Arc;
+
+use tonle_consensus::QuorumCertificate;
+use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, TransactionId};
+
+use crate::grpc::{Archive, ArchiveFailed, StoredBlock};
+use crate::storage::{Database, Error};
+
+/// The archive of one database.
+#[derive(Debug, Clone)]
+pub struct DatabaseArchive(Arc<Database>);
+
+impl DatabaseArchive {
+    /// Reads from `database`.
+    #[must_use]
+    pub fn new(database: Arc<Database>) -> Self {
+        DatabaseArchive(database)
+    }
+}
+
+/// The operator reads the cause in the log; a client learns only that it is the node's trouble.
+fn failed(error: &Error) -> ArchiveFailed {
+    tracing::error!(%error, "a query could not read the database");
+    ArchiveFailed
+}
+
+impl Archive for DatabaseArchive {
+    fn earliest(&self) -> u64 {
+        // Nothing is pruned: genesis is height 0.
+        0
+    }
+
+    fn block(&self, height: u64) -> Result<Option<StoredBlock>, ArchiveFailed> {
+        let view = self.0.view();
+        let block = view.block(height).map_err(|error| failed(&error))?;
+        let outcome = view.outcome(height).map_err(|error| failed(&error))?;
+        Ok(block.zip(outcome).map(|(block, outcome)| StoredBlock {
+            header: block.block.header().clone(),
+            receipts: outcome.receipts,
+            state_root: outcome.state_root,
+            receipts_root: outcome.receipts_root,
+            results_root: outcome.results_root,
+        }))
+    }
+
+    fn certificate(&self, height: u64) -> Result<Option<QuorumCertificate>, ArchiveFailed> {
+        let block = self.0.view().block(height).map_err(|error| failed(&error))?;
+        Ok(block.and_then(|block| block.certificate))
+    }
+
+    fn locate(&self, transaction: TransactionId) -> Result<Option<(u64, u32)>, ArchiveFailed> {
+        self.0.view().locate(&transaction).map_err(|error| failed(&error))
+    }
+
+    fn receipts(&self, height: u64, from: u32, max: usize) -> Result<Vec<Receipt>, ArchiveFailed> {
+        self.0.view().receipts(height, from, max).map_err(|error| failed(&error))
+    }
+
+    fn transaction(&self, height: u64, index: u32) -> Result<Option<Vec<u8>>, ArchiveFailed> {
+        self.0.view().transaction(height, index).map_err(|error| failed(&error))
+    }
+
+    fn history(&self, account: AccountId, before: (u64, u32), max: usize) -> Result<Vec<(u64, u32)>, ArchiveFailed> {
+        self.0.view().history(&account, before, max).map_err(|error| failed(&error))
+    }
+
+    fn account(&self, account: AccountId) -> Result<(Option<Account>, u64), ArchiveFailed> {
+        let view = self.0.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.account(account).map_err(|error| failed(&error))?, height))
+    }
+
+    fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {
+        self.0.prove_account(height, account).map_err(|error| failed(&error))
+    }
+
+    fn supply(&self) -> Result<Vec<(Asset, u128)>, ArchiveFailed> {
+        let view = self.0.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        let outcome = view.outcome(height).map_err(|error| failed(&error))?;
+        Ok(outcome.map(|outcome| outcome.supply).unwrap_or_default())
+    }
+}

@@ -1,0 +1,197 @@
+//! From what is on disk to a replica that may begin: opens guard, database and batch log in the order that tells a lost
+//! guard from a new node, and checks all of it again. Must not know sockets or clients.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use tonle_consensus::{
+    Anchor, Block, Checkpoint, Epoch, Header, HeaderFields, Height, Timestamp, Tip, Validator, ValidatorIndex,
+    ValidatorSet, payload_digest,
+};
+use tonle_crypto::{Canonical as _, Digest, PublicKey};
+use tonle_ledger::{Executor, Genesis};
+use tonle_replica::{Batch, Config as ReplicaConfig, Cut, Identity, PeerContext, Recovered};
+
+use crate::batch_log::{BatchLog, BatchLogEvent, Released};
+use crate::guard_file::GuardFile;
+use crate::signatures::SignaturePool;
+use crate::storage::{Database, View};
+
+/// A node's chain: what its genesis file says, in the types of the protocol.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The genesis document.
+    pub genesis: Arc<Genesis>,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl Chain {
+    /// The chain that this document founds.
+    #[must_use]
+    pub fn new(genesis: Genesis) -> Self {
+        Chain { digest: genesis.digest(), genesis: Arc::new(genesis) }
+    }
+
+    /// The validators in an epoch. Membership does not change yet: they are genesis' in each.
+    ///
+    /// # Errors
+    /// When the set is empty, too large, or names a key twice.
+    pub fn validators(&self, epoch: Epoch) -> Result<ValidatorSet> {
+        let validators = self.genesis.validators.iter().map(|validator| Validator {
+            name: validator.participant.to_string(),
+            key: validator.key,
+            network_key: validator.network_key,
+        });
+        ValidatorSet::new(epoch, validators.collect()).context("genesis names no usable set of validators")
+    }
+
+    /// The block of height 0: nothing is ordered yet, and its checkpoint holds the roots after genesis.
+    fn genesis_block(&self, checkpoint: Checkpoint) -> Block {
+        let payload = Cut::genesis(self.genesis.validators.len()).encode();
+        let header = Header::new(HeaderFields {
+            parent: Digest::ZERO,
+            height: Height::new(0),
+            timestamp: Timestamp::new(self.genesis.created_ms),
+            protocol_version: self.genesis.protocol_version,
+            payload: payload_digest(&payload),
+            checkpoint,
+            next_set: None,
+        });
+        Block::new(header, payload).expect("the header was made of this payload's digest")
+    }
+
+    /// The replica's parameters: the chain's from genesis, the rest at their defaults.
+    #[must_use]
+    pub fn replica_config(&self) -> ReplicaConfig {
+        let genesis = &self.genesis;
+        ReplicaConfig {
+            consensus: tonle_consensus::Config {
+                epoch_length: genesis.epoch_length,
+                protocol_version: genesis.protocol_version,
+                idle_interval_ms: genesis.idle_interval_ms,
+                ..tonle_consensus::Config::default()
+            },
+            max_block_bytes: genesis.max_block_bytes,
+            max_block_operations: genesis.max_block_operations,
+            max_lag: genesis.max_lag,
+        }
+    }
+}
+
+/// What stands on disk, opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Who this node is.
+    pub identity: Identity,
+    /// What the replica begins with.
+    pub recovered: Recovered,
+    /// The guard file.
+    pub guard: GuardFile,
+    /// The database.
+    pub database: Arc<Database>,
+    /// The ledger at the database's tip.
+    pub ledger: Executor,
+    /// The batch log.
+    pub batch_log: BatchLog,
+    /// Checks signatures.
+    pub pool: SignaturePool,
+}
+
+/// How a node is opened.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The data directory, locked by the caller.
+    pub data: &'a Path,
+    /// The chain.
+    pub chain: &'a Chain,
+    /// The validator key's public half; `None` for an observer.
+    pub key: Option<PublicKey>,
+    /// Bound of the database's block cache, in bytes.
+    pub cache_bytes: usize,
+    /// Threads of the signature pool.
+    pub signature_threads: usize,
+}
+
+impl Opening<'_> {
+    /// Opens everything. `tell` hears from the batch log's thread.
+    ///
+    /// # Errors
+    /// What is damaged, foreign or unreadable, and what to do about it.
+    pub fn open(self, tell: impl FnMut(BatchLogEvent) + Send + 'static) -> Result<Opened> {
+        let existed = Database::exists(self.data);
+        let (guard, guard_found) = GuardFile::open(self.data, existed)?;
+        let opened = Database::open(self.data, &self.chain.genesis, self.cache_bytes, |checkpoint| {
+            self.chain.genesis_block(checkpoint)
+        })?;
+        let database = opened.database;
+        let view = database.view();
+        let stored = view.tip()?;
+        let tip = Tip { block: block_at(&view, stored.height)?.block, certificate: stored.certificate };
+        let (epoch, anchor) = self.anchor(&view, stored.height)?;
+        let set = self.chain.validators(epoch)?;
+        let me = self.place(&set)?;
+        let context = Arc::new(PeerContext::new(self.chain.digest, set.clone()));
+        let pool = SignaturePool::start(self.signature_threads, Arc::clone(&context))?;
+        let cut = Cut::decode(tip.block.payload()).context("the last block's cut does not decode")?;
+        let released = Released::up_to(&set, &cut);
+        let (batch_log, found) = BatchLog::open(self.data, existed, self.key, &set, released, tell)?;
+        if let Some(torn) = guard_found.torn.iter().chain(&found.torn).next() {
+            tracing::warn!(?torn, "cut off a record that a crash left half written");
+        }
+        let memo = pool.memo();
+        let checked = found.batches.into_iter().map(|raw| Batch::check(raw, context.batches(), memo.as_ref()));
+        let batches = checked
+            .map(|batch| batch.map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .context("the batch log holds a batch that does not verify; move the batches directory away")?;
+        let named = tip.block.header().checkpoint().height.get();
+        let checkpoints = view.checkpoints(named, stored.height)?;
+        drop(view);
+        tracing::info!(
+            height = stored.height,
+            epoch = epoch.get(),
+            batches = batches.len(),
+            guard_lost = guard_found.lost,
+            founded = opened.created,
+            "recovered"
+        );
+        let recovered = Recovered {
+            anchor,
+            guard: guard_found.record,
+            guard_lost: guard_found.lost,
+            blocks: guard_found.blocks,
+            tip,
+            checkpoints,
+            batches,
+            lane_lost: found.lost,
+        };
+        let identity = Identity { context: context.signing(epoch), me };
+        Ok(Opened { identity, recovered, guard, database, ledger: opened.executor, batch_log, pool })
+    }
+
+    /// The epoch that the block above `tip` is of, and the block that it starts from.
+    fn anchor(&self, view: &View<'_>, tip: u64) -> Result<(Epoch, Anchor)> {
+        let epoch = tip.checked_div(self.chain.genesis.epoch_length).unwrap_or(0);
+        let height = epoch.saturating_mul(self.chain.genesis.epoch_length);
+        let found = block_at(view, height)?;
+        ensure!(height == 0 || found.certificate.is_some(), "the epoch's first block {height} has no certificate");
+        Ok((Epoch::new(epoch), Anchor { block: found.block, certificate: found.certificate }))
+    }
+
+    fn place(&self, set: &ValidatorSet) -> Result<Option<ValidatorIndex>> {
+        let Some(key) = self.key else { return Ok(None) };
+        let place = set.index_of(&key);
+        ensure!(
+            place.is_some(),
+            "the validator key {key} stands in no entry of genesis' validators: check keys.validator and \
+             node.genesis, or set node.role = \"observer\""
+        );
+        Ok(place)
+    }
+}
+
+fn block_at(view: &View<'_>, height: u64) -> Result<tonle_replica::CertifiedBlock> {
+    view.block(height)?.with_context(|| format!("block {height} is not in the database"))
+}
