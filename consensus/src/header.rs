@@ -194,7 +194,7 @@ impl Canonical for Header {
 /// A header with the payload it names. Cheap to clone.
 ///
 /// ```text
-/// header        163 or 195
+/// header        155 or 187
 /// payload       4 + length, at most PAYLOAD_BYTES_MAX
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -236,3 +236,101 @@ fn count(ballot: &mut Ballot, set: &ValidatorSet, kind: QuorumKind, vote: &Vote)
     let certificate = QuorumCertificate { kind, epoch, view, block, signers, signatures };
     Counted { certificate: Some(certificate), evidence: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonle_crypto::SecretKey;
+
+    use super::*;
+    use crate::Validator;
+
+    fn set(n: u8) -> ValidatorSet {
+        let validator = |index: u8| Validator {
+            name: format!("bank{index}"),
+            key: SecretKey::from_seed(&[index; 32]).public(),
+            network_key: SecretKey::from_seed(&[index + 100; 32]).public(),
+        };
+        ValidatorSet::new(Epoch::ZERO, (0..n).map(validator).collect()).unwrap()
+    }
+
+    fn vote(view: u64, signer: u16, block: u8) -> Vote {
+        Vote {
+            epoch: Epoch::ZERO,
+            view: View::new(view),
+            block: Digest::from_bytes([block; 32]),
+            signer: ValidatorIndex::new(signer),
+            signature: Signature::from_bytes([0; 64]),
+        }
+    }
+
+    fn timeout(view: u64, signer: u16, high_view: u64) -> Timeout {
+        let Vote { epoch, view, signer, signature, .. } = vote(view, signer, 0);
+        Timeout { epoch, view, high_view: View::new(high_view), signer, signature, high_qc: None }
+    }
+
+    #[test]
+    fn a_flood_of_votes_is_bounded_by_the_window() {
+        let mut tally = Tally::new(set(7));
+        tally.enter(View::new(500));
+        for view in 1..1_000 {
+            for signer in 0..7 {
+                for block in 0..3 {
+                    tally.notarize(&vote(view, signer, block));
+                    tally.finalize(&vote(view, signer, block));
+                    tally.timeout(&timeout(view, signer, u64::from(block)));
+                }
+            }
+        }
+        // Two views of Notarize and of Timeout votes, 64 of Finalize votes, one vote for each signer.
+        assert_eq!(tally.held(), 7 * (2 + 2 + 64));
+        tally.finalized(View::new(499));
+        assert_eq!(tally.held(), 7 * (2 + 2 + 2));
+        tally.enter(View::new(2_000));
+        assert_eq!(tally.held(), 0);
+    }
+
+    #[test]
+    fn finalize_votes_of_past_views_count_until_an_fc_is_known() {
+        let mut tally = Tally::new(set(4));
+        tally.enter(View::new(60));
+        assert!(tally.finalize(&vote(3, 0, 1)).certificate.is_none());
+        assert!(tally.finalize(&vote(3, 1, 1)).certificate.is_none());
+        assert_eq!(tally.finalize(&vote(3, 2, 1)).certificate.unwrap().signers.count(), 3);
+        tally.finalized(View::new(3));
+        assert!((0..4).all(|signer| tally.finalize(&vote(3, signer, 1)).certificate.is_none()));
+    }
+
+    #[test]
+    fn a_second_block_counts_for_nothing_and_is_evidence_once() {
+        let mut tally = Tally::new(set(4));
+        tally.enter(View::new(1));
+        tally.notarize(&vote(1, 0, 1));
+        assert!(tally.notarize(&vote(1, 0, 1)).evidence.is_none());
+        assert!(tally.notarize(&vote(1, 0, 2)).evidence.is_some());
+        assert!(tally.notarize(&vote(1, 0, 2)).evidence.is_none());
+        tally.notarize(&vote(1, 1, 2));
+        assert!(tally.notarize(&vote(1, 2, 2)).certificate.is_none());
+        assert!(tally.notarize(&vote(1, 3, 2)).certificate.is_some());
+    }
+
+    #[test]
+    fn finalize_and_timeout_that_break_r2_are_evidence_in_either_order() {
+        for finalize_first in [true, false] {
+            let mut tally = Tally::new(set(4));
+            tally.enter(View::new(6));
+            let evidence = if finalize_first {
+                tally.finalize(&vote(5, 0, 1));
+                tally.timeout(&timeout(6, 0, 4)).evidence
+            } else {
+                tally.timeout(&timeout(6, 0, 4));
+                tally.finalize(&vote(5, 0, 1)).evidence
+            };
+            let evidence = evidence.unwrap();
+            assert!(contradict(&evidence.first.statement, &evidence.second.statement));
+        }
+        let mut honest = Tally::new(set(4));
+        honest.enter(View::new(6));
+        honest.finalize(&vote(5, 0, 1));
+        assert!(honest.timeout(&timeout(6, 0, 5)).evidence.is_none());
+    }
+}

@@ -1,10 +1,12 @@
 //! Seeded runs of whole networks: safety after every step, liveness after healing.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod harness;
 
 use harness::random::Random;
 use harness::{Disturbance, Network};
-use tonle_consensus::{Config, Message, View};
+use tonle_consensus::{Config, Height, Message, View};
 
 const SECOND: u64 = 1_000_000;
 
@@ -157,6 +159,27 @@ fn all_validators_restart_at_once_without_a_manual_step() {
         network.heal();
         let until = network.now_us + 20 * SECOND;
         assert!(network.run(until, Network::all_final), "seed {seed}: {:?}", network.report());
+    }
+}
+
+#[test]
+fn an_epoch_ends_at_its_last_height_for_everybody() {
+    for seed in 0..20 {
+        let disturbance = Disturbance {
+            loss: 100,
+            delay_us: (1_000, 60_000),
+            item_every_us: 10_000,
+            crash_every_us: 1_000_000,
+            ..Disturbance::calm()
+        };
+        let config = Config { epoch_length: 30, ..Config::default() };
+        let mut network = Network::new(4, seed, config, disturbance);
+        network.run(8 * SECOND, |_| false);
+        network.heal();
+        let ended = |network: &Network| network.nodes.iter().all(|node| node.epoch_ended == Some(Height::new(30)));
+        let until = network.now_us + 90 * SECOND;
+        assert!(network.run(until, ended), "seed {seed}: {:?}", network.report());
+        assert!(network.final_blocks.keys().all(|height| *height <= Height::new(30)), "seed {seed}");
     }
 }
 

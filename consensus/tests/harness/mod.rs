@@ -4,8 +4,9 @@
 //! The toy payload is a number: how many items of one global sequence are ordered. Items reach each node at their own
 //! time; a node lacks the data of a proposal until it has that many.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of the harness")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses its own part of the harness")]
 
+pub mod forge;
 pub mod node;
 pub mod random;
 
@@ -157,9 +158,9 @@ pub struct Network {
 impl Network {
     pub fn new(n: u16, seed: u64, config: Config, disturbance: Disturbance) -> Self {
         let context = context(n);
-        let mut nodes: Vec<Node> = context.set.indices().map(|me| Node::new(Some(me), &context, &config)).collect();
+        let mut nodes: Vec<Node> = context.set.indices().map(|me| Node::new(Some(me), &config)).collect();
         if disturbance.twins {
-            nodes.push(Node::new(Some(ValidatorIndex::new(n - 1)), &context, &config));
+            nodes.push(Node::new(Some(ValidatorIndex::new(n - 1)), &config));
             let last = nodes.len();
             nodes[last - 1].byzantine = true;
             nodes[last - 2].byzantine = true;
@@ -292,6 +293,7 @@ impl Network {
         self.parts = parts;
     }
 
+    #[allow(clippy::too_many_lines, reason = "one dispatch match")]
     fn step(&mut self, event: Event) {
         match event {
             Event::Tick { node, life } => {

@@ -37,6 +37,7 @@ pub struct Node {
     guard: Option<GuardRecord>,
     journal: Vec<Block>,
     told: Demand,
+    epoch_length: u64,
 }
 
 /// The number in a toy payload.
@@ -45,7 +46,7 @@ pub fn cut(block: &Block) -> u64 {
 }
 
 impl Node {
-    pub fn new(me: Option<ValidatorIndex>, _: &SigningContext, _: &Config) -> Self {
+    pub fn new(me: Option<ValidatorIndex>, config: &Config) -> Self {
         Node {
             me,
             engine: None,
@@ -65,6 +66,7 @@ impl Node {
             guard: None,
             journal: Vec::new(),
             told: Demand::default(),
+            epoch_length: config.epoch_length,
         }
     }
 
@@ -222,8 +224,10 @@ impl Node {
         }
         let height = self.executed.max(parent.header().checkpoint().height).min(parent.height());
         let checkpoint = if height > self.executed { parent.header().checkpoint() } else { self.checkpoint(height) };
+        let last = parent.height().get() + 1 == self.epoch_length;
+        let next_set = last.then_some(Digest::from_bytes([5; 32]));
         let payload = self.known.max(cut(parent)).to_be_bytes().to_vec();
-        let input = Input::Built { view: *view, payload, sidecar: Vec::new(), checkpoint, next_set: None, moves };
+        let input = Input::Built { view: *view, payload, sidecar: Vec::new(), checkpoint, next_set, moves };
         self.build = None;
         Some(input)
     }
