@@ -233,6 +233,7 @@ fn golden_header() -> Header {
 }
 
 /// Every layout that is hashed, signed or kept, with fixed contents and real signatures.
+#[allow(clippy::too_many_lines, reason = "a list of layouts")]
 fn golden() -> Vec<(&'static str, Vec<u8>)> {
     let context = SigningContext { genesis: Digest::from_bytes([0x44; 32]), set: validators(4, 7) };
     let epoch = context.set.epoch();

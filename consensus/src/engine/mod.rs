@@ -250,6 +250,10 @@ impl Consensus {
     /// A signature arrived, so what covers it is on disk: the message goes out, and to one's own tally.
     fn handle_signed(&mut self, request: &SignRequest, signature: Signature) {
         let Some(signer) = self.me.filter(|_| self.safety.signs()) else { return };
+        // An answer to the engine of the epoch before: its signature means nothing in this one.
+        if request.message() != request.statement().preimage(&self.context) {
+            return;
+        }
         let epoch = self.context.set.epoch();
         match request.statement() {
             Statement::Proposal { view, block, .. } => self.send_proposal(view, block, signature),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Bitmap, Block, Certificate, Checkpoint, Config, Consensus, Epoch, GuardRecord, Header, HeaderFields,
-    Height, Input, Message, Output, Proposal, QuorumCertificate, QuorumKind, Recovered, SignRequest, SigningContext,
-    Statement, Time, Timeout, TimeoutCertificate, TimeoutVote, Timestamp, Tip, ValidatorIndex, Verdict, View, Vote,
-    payload_digest,
+    Anchor, Bitmap, Block, Certificate, Checkpoint, Config, Consensus, Demand, Epoch, GuardRecord, Header,
+    HeaderFields, Height, Input, Message, Output, Proposal, QuorumCertificate, QuorumKind, Recovered, SignRequest,
+    SigningContext, Statement, Time, Timeout, TimeoutCertificate, TimeoutVote, Timestamp, Tip, ValidatorIndex, Verdict,
+    View, Vote, payload_digest,
 };
 use tonle_crypto::{Digest, Signature, Verified};
 
@@ -292,4 +292,42 @@ pub fn finalize_of(number: u64, block: &Block) -> Statement {
 /// The earliest honest timestamp of a clock.
 pub fn stamp(ms: u64) -> Timestamp {
     Timestamp::new(ms)
+}
+
+/// There is something to order.
+pub const DEMAND: Input = Input::Demand(Demand { data: true, checkpoint_due: None });
+
+/// The engine under test, just started.
+pub fn lone() -> Lone {
+    Lone::new(Config::default()).0
+}
+
+/// Blocks of views 1, 2, 3 … in a chain upon genesis.
+pub fn chain(length: u64) -> Vec<Block> {
+    let mut blocks = vec![genesis_block()];
+    for cut in 1..=length {
+        blocks.push(child(blocks.last().unwrap(), cut));
+    }
+    blocks
+}
+
+/// The replica's answer to [`Output::Build`]: a cut that moves.
+pub fn built(number: u64, cut: u64) -> Input {
+    Input::Built {
+        view: view(number),
+        payload: cut.to_be_bytes().to_vec(),
+        sidecar: Vec::new(),
+        checkpoint: Checkpoint { height: Height::ZERO, state_root: Digest::ZERO, results_root: Digest::ZERO },
+        next_set: None,
+        moves: true,
+    }
+}
+
+/// The proposals sent.
+pub fn proposals(outputs: &[Output]) -> Vec<Proposal> {
+    let proposal = |message: Message| match message {
+        Message::Proposal(proposal) => Some(proposal.as_ref().clone()),
+        _ => None,
+    };
+    messages(outputs).into_iter().filter_map(proposal).collect()
 }
