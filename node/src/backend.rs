@@ -52,7 +52,8 @@ impl Backend for Running {
             Ok(Err(Refusal::Backpressure { retry_ms })) => {
                 Err(Refused::Backpressure { retry: Duration::from_millis(retry_ms) })
             }
-            Ok(Err(Refusal::NoLane | Refusal::TooLarge)) => Err(Refused::NotTaking),
+            Ok(Err(Refusal::NoLane)) => Err(Refused::NotTaking),
+            Ok(Err(Refusal::TooLarge)) => Err(Refused::TooLarge),
             Err(_) => Err(Refused::ShuttingDown),
         }
     }

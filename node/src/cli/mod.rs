@@ -10,6 +10,7 @@ mod key;
 mod pay;
 mod run;
 mod status;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -63,6 +64,8 @@ enum Command {
     History(history::Arguments),
     /// Show how the nodes stand.
     Status(status::Arguments),
+    /// Check a finality receipt offline.
+    Verify(verify::Arguments),
 }
 
 /// Parses the arguments, does what they say, and reports.
@@ -78,6 +81,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Balance(arguments) => balance::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::from(DONE),

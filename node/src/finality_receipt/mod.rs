@@ -13,6 +13,3 @@ pub use verification::{Proven, Report, VerifyError, validators, verify};
 /// Largest file that is read, in bytes: the receipt of a transaction of 8,190 operations and 100,000 links in
 /// hexadecimal fits.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests;

@@ -65,6 +65,8 @@ pub enum Refused {
     Halted,
     /// The node does not validate, or its guard is lost.
     NotTaking,
+    /// The transaction fits in no batch.
+    TooLarge,
     /// The node is shutting down.
     ShuttingDown,
 }

@@ -19,9 +19,6 @@ use super::backend::{Archive, Refused};
 use super::finality::Answer;
 use super::{ApiError, Service, convert, proof, reads};
 
-/// How far ahead of both the latest block and this node's clock a window may begin. A leader's clock may lag ours.
-const NOT_BEFORE_SLACK_MS: u64 = 0;
-
 /// Bounds of waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct SubmitLimits;
@@ -41,6 +38,11 @@ impl From<Refused> for ApiError {
             Refused::Backpressure { retry } => ApiError::Overloaded { retry },
             Refused::Halted => ApiError::Halted,
             Refused::NotTaking => ApiError::NotTaking,
+            Refused::TooLarge => ApiError::Refused(Rejection {
+                code: RejectionCode::TransactionTooLarge,
+                field: "transaction",
+                operation: None,
+            }),
             Refused::ShuttingDown => ApiError::ShuttingDown { resume: None },
         }
     }
@@ -92,12 +94,8 @@ impl Service {
             }
             None => receipt,
         };
-        let finality_receipt = if request.prove {
-            self.provable(receipt.height, deadline, shutdown).await?;
-            self.prove(&receipt).await?.into()
-        } else {
-            bytes::Bytes::new()
-        };
+        let finality_receipt =
+            if request.prove { self.prove_by(&receipt, deadline, shutdown).await?.into() } else { bytes::Bytes::new() };
         Ok(v1::SubmitAndWaitResponse { receipt: Some(convert::receipt(&receipt)), duplicate, finality_receipt })
     }
 
@@ -156,7 +154,7 @@ impl Service {
         }
         let clock_ms = SystemTime::UNIX_EPOCH.elapsed().map(|time| time.as_millis()).unwrap_or(0);
         let now_ms = latest_ms.max(u64::try_from(clock_ms).unwrap_or(u64::MAX));
-        match body.not_before_ms.checked_sub(now_ms.saturating_add(NOT_BEFORE_SLACK_MS)) {
+        match body.not_before_ms.checked_sub(now_ms) {
             None | Some(0) => Ok(()),
             Some(wait) => Err(ApiError::NotYetValid { wait: Duration::from_millis(wait) }),
         }
@@ -177,25 +175,29 @@ impl Service {
         self.read(move |archive| reads::receipt(archive, height, index)).await.map(Arc::new).map(Some)
     }
 
-    /// Waits until `height` can be proven.
-    pub(super) async fn provable(
+    /// The finality receipt file of a receipt, as soon as there is one.
+    async fn prove_by(
         &self,
-        height: u64,
+        receipt: &Receipt,
         deadline: Instant,
         shutdown: &CancellationToken,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Vec<u8>, ApiError> {
         let mut tip = self.0.finality.follow();
-        let reached = tip.wait_for(|tip| tip.provable >= height);
-        tokio::select! {
-            reached = reached => reached.map(|_| ()).map_err(|_| ApiError::Internal),
-            () = tokio::time::sleep_until(deadline) => {
-                Err(ApiError::NotProvableYet { provable: self.0.finality.tip().provable })
+        loop {
+            tip.borrow_and_update();
+            let not_yet = match self.prove(receipt).await {
+                Err(error @ ApiError::NotProvableYet { .. }) => error,
+                settled => return settled,
+            };
+            tokio::select! {
+                changed = tip.changed() => changed.map_err(|_| ApiError::Internal)?,
+                () = tokio::time::sleep_until(deadline) => return Err(not_yet),
+                () = shutdown.cancelled() => return Err(ApiError::ShuttingDown { resume: None }),
             }
-            () = shutdown.cancelled() => Err(ApiError::ShuttingDown { resume: None }),
         }
     }
 
-    /// The finality receipt file of a receipt whose height can be proven.
+    /// The finality receipt file of a receipt, if its height can be proven.
     pub(super) async fn prove(&self, receipt: &Receipt) -> Result<Vec<u8>, ApiError> {
         let (chain, provable) = (self.0.chain.digest, self.0.finality.tip().provable);
         let (height, index) = (receipt.height, receipt.index);

@@ -1,1 +1,0 @@
-//! Every byte of a finality receipt matters.
