@@ -95,10 +95,8 @@ pub struct Log {
 /// Bounds that depend on the machine. What bounds the protocol stands in genesis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Established libp2p connections, both directions, above which new ones are refused.
+    /// Connections of gRPC clients, above which new ones are closed at once.
     pub connections_max: u32,
-    /// Own clients' transactions accepted and not yet final, above which clients get RESOURCE_EXHAUSTED.
-    pub pending_transactions_max: u32,
     /// gRPC calls under way on one connection.
     pub grpc_calls_max: u32,
     /// RocksDB's block cache, in mebibytes.
@@ -257,7 +255,6 @@ fn limits(fields: &mut Fields) -> Limits {
     let cores = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
     Limits {
         connections_max: fields.number("limits.connections_max", 256, 8..=4096),
-        pending_transactions_max: fields.number("limits.pending_transactions_max", 100_000, 1..=1_000_000),
         grpc_calls_max: fields.number("limits.grpc_calls_max", 256, 1..=65_536),
         cache_mib: fields.number("limits.cache_mib", 256, 8..=1_048_576),
         signature_threads: fields.number("limits.signature_threads", cores, 1..=256),

@@ -83,6 +83,12 @@ impl Metrics {
     /// Everything at zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
+        Metrics::with(|_| {})
+    }
+
+    /// Everything at zero, and what `others` register under the prefix `tonle`, such as the network's counters.
+    #[must_use]
+    pub fn with(others: impl FnOnce(&mut Registry)) -> Arc<Self> {
         let mut metrics = Metrics {
             finalized_height: Gauge::default(),
             executed_height: Gauge::default(),
@@ -104,6 +110,7 @@ impl Metrics {
         metrics.register(&mut registry);
         registry.register_collector(Box::new(collectors::Process));
         registry.register_collector(Box::new(metrics.database.clone()));
+        others(registry.sub_registry_with_prefix("tonle"));
         metrics.registry = registry;
         Arc::new(metrics)
     }

@@ -18,7 +18,8 @@ const AFTER_HELP: &str = "\
 Examples:
   tonle genesis new genesis.json --chain riel-pilot \\
     --operator nbc=nbc.key --bank aba=aba.key --bank wing=wing.key \\
-    --validator aba=KEY,NETWORK-KEY --validator wing=KEY,NETWORK-KEY --account alice@aba=1,000,000KHR
+    --validator aba=KEY,NETWORK-KEY --validator wing=KEY,NETWORK-KEY --account alice@aba=1,000,000KHR \\
+    --account bob@wing
   tonle genesis show genesis.json
 
 KEY is 64 hexadecimal digits (`tonle key show` prints them) or the path of a key file, of which the public half is
@@ -64,8 +65,8 @@ pub(crate) struct New {
     /// A participant that runs a validator: its validator key and its network key; repeat for each.
     #[arg(long = "validator", value_name = "ID=KEY,NETWORK-KEY", required = true)]
     validators: Vec<String>,
-    /// An account with an opening balance; repeat for each account and asset.
-    #[arg(long = "account", value_name = "NAME@ID=AMOUNT")]
+    /// An account, with its opening balance in one asset if it has any; repeat for each account and asset.
+    #[arg(long = "account", value_name = "NAME@ID[=AMOUNT]")]
     accounts: Vec<String>,
     /// Overwrite an existing file.
     #[arg(long)]
@@ -164,15 +165,18 @@ fn participant(id: &str, signing_key: &str, role: Role) -> anyhow::Result<Partic
 fn accounts(arguments: &[String]) -> anyhow::Result<Vec<GenesisAccount>> {
     let mut accounts: BTreeMap<AccountId, Account> = BTreeMap::new();
     for argument in arguments {
-        let (name, amount) = pair(argument)?;
+        let (name, amount) = argument.split_once('=').unwrap_or((argument, ""));
         let id = AccountId::new(name).with_context(|| format!("account {name}"))?;
+        let account = accounts.entry(id).or_insert_with(|| Account::new(AccountKind::Wallet, &[], 0));
+        if name == argument {
+            continue;
+        }
         let Some((code, _, exponent)) = ASSETS.iter().find(|(code, ..)| amount.ends_with(code)) else {
             bail!("--account {argument}: end the amount with KHR or USD, such as 1,000,000KHR");
         };
         let number = amount.trim_end_matches(code).trim_end();
         let minor = tonle_devnet::amount::parse(number, u32::from(*exponent))
             .with_context(|| format!("--account {argument}"))?;
-        let account = accounts.entry(id).or_insert_with(|| Account::new(AccountKind::Wallet, &[], 0));
         let balance = Balance { asset: Asset::new(code)?, available: Amount::from_minor(minor), held: Amount::ZERO };
         account.set_balance(balance);
     }

@@ -15,7 +15,7 @@ use libp2p::multiaddr::Protocol;
 use super::{Overrides, Problem, Problems, RESERVED_VARIABLES};
 
 /// Every key there is; `network.peers` holds one key for each participant.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 18] = [
     "node.role",
     "node.data_dir",
     "node.genesis",
@@ -31,7 +31,6 @@ const KEYS: [&str; 19] = [
     "log.level",
     "log.format",
     "limits.connections_max",
-    "limits.pending_transactions_max",
     "limits.grpc_calls_max",
     "limits.cache_mib",
     "limits.signature_threads",

@@ -56,7 +56,7 @@ fn fills_what_is_left_out_with_the_documented_defaults() {
     assert_eq!(config.grpc, Grpc::Loopback("127.0.0.1:50051".parse().unwrap()));
     assert_eq!(config.metrics, Some("127.0.0.1:9100".parse().unwrap()));
     assert_eq!(config.network.listen.len(), 2);
-    assert_eq!(config.limits.pending_transactions_max, 100_000);
+    assert_eq!(config.limits.grpc_calls_max, 256);
     assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Text));
 }
 
@@ -88,7 +88,7 @@ fn the_example_states_the_defaults() {
             }
         }
     }
-    assert_eq!(keys, 11);
+    assert_eq!(keys, 10);
     let least = folder.load(LEAST, &Overrides::default()).unwrap();
     assert_eq!(folder.load(EXAMPLE, &Overrides::default()).unwrap(), least);
     assert_eq!(folder.load(&uncommented, &Overrides::default()).unwrap(), least);

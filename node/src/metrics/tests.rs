@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Metrics, Reason, serve};
+use crate::network::NetworkMetrics;
 
 async fn get(address: std::net::SocketAddr, path: &str, accept: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -18,7 +19,7 @@ async fn get(address: std::net::SocketAddr, path: &str, accept: &str) -> String 
 }
 
 async fn scraped(accept: &str) -> String {
-    let metrics = Metrics::new();
+    let metrics = Metrics::with(|registry| NetworkMetrics::default().register(registry));
     metrics.finalized_height.set(37);
     metrics.finality_seconds.observe(0.041);
     metrics.view_timeouts.inc();

@@ -5,8 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use serde_json::Value;
-
 use crate::tree::{File, files, report, root};
 
 /// All that a pure crate may depend on. A new entry is a decision.
@@ -95,27 +93,34 @@ fn every_crate_inherits_the_lints_and_the_versions() {
     report(&findings);
 }
 
-/// The packages that are built for Linux, and Cargo.lock as it is.
-fn packages() -> Vec<Value> {
+/// Name and licence of each package that is built for Linux, by Cargo's own resolution of features: Cargo.lock and
+/// `cargo metadata` also name what no feature switches on.
+fn packages() -> BTreeMap<String, String> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform=x86_64-unknown-linux-gnu"])
+        .args(["tree", "--workspace", "--locked", "--offline", "--target=x86_64-unknown-linux-gnu"])
+        .args(["--edges=normal,build,dev", "--prefix=none", "--format={p}|{l}"])
         .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let list = |value: &Value| value.as_array().unwrap().clone();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let nodes: BTreeMap<String, Value> =
-        list(&metadata["resolve"]["nodes"]).into_iter().map(|node| (text(&node["id"]), node)).collect();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut next: Vec<String> = list(&metadata["workspace_members"]).iter().map(text).collect();
-    while let Some(id) = next.pop() {
-        if seen.insert(id.clone()) {
-            next.extend(list(&nodes[&id]["dependencies"]).iter().map(text));
-        }
-    }
-    list(&metadata["packages"]).into_iter().filter(|package| seen.contains(package["id"].as_str().unwrap())).collect()
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = |line: &str| {
+        let (package, licence) = line.split_once('|')?;
+        Some((package.split(' ').next()?.to_owned(), licence.trim_end_matches("(*)").trim().to_owned()))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Where Cargo.lock takes each package from; `None` for this repository's.
+fn sources() -> Vec<(String, Option<String>)> {
+    let lock: toml::Table = std::fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
+    let text = |package: &toml::Value, key: &str| Some(package.get(key)?.as_str().unwrap().to_owned());
+    lock["package"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (text(package, "name").unwrap(), text(package, "source")))
+        .collect()
 }
 
 fn strings(value: &toml::Value) -> BTreeSet<String> {
@@ -132,22 +137,20 @@ fn dependencies_are_as_deny_toml_says() {
     let packages = packages();
     assert!(packages.len() > 300, "{} packages", packages.len());
     let mut findings = Vec::new();
-    for package in &packages {
-        let name = package["name"].as_str().unwrap();
-        if banned.contains(name) {
+    for (name, licence) in &packages {
+        if banned.contains(name.as_str()) {
             findings.push(format!("{name} is banned"));
         }
-        match package["source"].as_str() {
-            None => assert!(name.starts_with("tonle-"), "{name} comes from a path"),
-            Some(source) => {
-                if !source.strip_prefix("registry+").is_some_and(|registry| registries.contains(registry)) {
-                    findings.push(format!("{name} comes from {source}"));
-                }
-            }
-        }
-        let licence = package["license"].as_str().unwrap_or_default();
         if !is_allowed(licence, &licences) {
             findings.push(format!("{name} is licensed as {licence:?}"));
+        }
+    }
+    for (name, source) in sources() {
+        let registry = source.as_deref().map(|source| source.strip_prefix("registry+").unwrap_or(source));
+        match registry {
+            None => assert!(name.starts_with("tonle-"), "{name} comes from a path"),
+            Some(registry) if registries.contains(registry) => {}
+            Some(registry) => findings.push(format!("{name} comes from {registry}")),
         }
     }
     report(&findings);
