@@ -232,3 +232,126 @@ impl Safety {
 fn above(view: View, last: Option<View>) -> bool {
     last.is_none_or(|last| view > last)
 }
+
+#[cfg(test)]
+mod tests {
+    use tonle_crypto::{Digest, SecretKey};
+
+    use super::*;
+    use crate::{
+        Bitmap, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumKind, Timestamp, Validator, ValidatorSet,
+        payload_digest,
+    };
+
+    /// The rules on their own: no other module stands between a mistake and a signature.
+    fn safety() -> Safety {
+        let validator = Validator {
+            name: "bank".to_owned(),
+            key: SecretKey::from_seed(&[1; 32]).public(),
+            network_key: SecretKey::from_seed(&[2; 32]).public(),
+        };
+        let set = ValidatorSet::new(Epoch::ZERO, vec![validator]).unwrap();
+        let context = SigningContext { genesis: Digest::ZERO, set };
+        Safety::new(context, Some(ValidatorIndex::new(0)), None)
+    }
+
+    fn block(number: u8) -> Block {
+        let header = Header::new(HeaderFields {
+            parent: Digest::from_bytes([number; 32]),
+            height: Height::new(1),
+            timestamp: Timestamp::new(1),
+            protocol_version: 1,
+            payload: payload_digest(&[]),
+            checkpoint: Checkpoint { height: Height::ZERO, state_root: Digest::ZERO, results_root: Digest::ZERO },
+            next_set: None,
+        });
+        Block::new(header, Vec::new()).unwrap()
+    }
+
+    fn qc(view: u64) -> QuorumCertificate {
+        QuorumCertificate {
+            kind: QuorumKind::Notarized,
+            epoch: Epoch::ZERO,
+            view: View::new(view),
+            block: block(1).digest(),
+            signers: Bitmap::new(1),
+            signatures: Vec::new(),
+        }
+    }
+
+    fn at(view: u64, high_qc: &Option<QuorumCertificate>) -> Grounds<'_> {
+        Grounds::new(View::new(view), high_qc, &None)
+    }
+
+    #[test]
+    fn notarizes_rising_current_views_that_were_not_given_up() {
+        let mut safety = safety();
+        let mut notarize = |current, view| safety.notarize(at(current, &None), View::new(view), &block(1), Vec::new());
+        assert!(notarize(5, 5));
+        assert!(!notarize(5, 5), "twice");
+        assert!(!notarize(5, 6), "not current");
+        assert!(!notarize(4, 4), "lower");
+        assert!(safety.timeout(at(7, &None)));
+        let mut notarize = |view| safety.notarize(at(view, &None), View::new(view), &block(1), Vec::new());
+        assert!(!notarize(6) && !notarize(7), "given up");
+        assert!(notarize(8));
+    }
+
+    #[test]
+    fn finalizes_rising_views_above_every_view_given_up() {
+        let mut safety = safety();
+        assert!(safety.finalize(at(5, &None), &qc(4)));
+        assert!(!safety.finalize(at(5, &None), &qc(4)), "twice");
+        assert!(!safety.finalize(at(5, &None), &qc(3)), "lower");
+        assert!(safety.timeout(at(9, &Some(qc(4)))));
+        assert!(!safety.finalize(at(9, &None), &qc(9)), "given up");
+        assert!(!safety.finalize(at(9, &None), &qc(6)), "below a view given up");
+        assert!(safety.finalize(at(11, &None), &qc(10)));
+    }
+
+    #[test]
+    fn gives_up_once_above_what_it_finalized_and_never_forgets_its_certificate() {
+        let mut safety = safety();
+        assert!(safety.finalize(at(5, &None), &qc(5)));
+        assert!(!safety.timeout(at(5, &Some(qc(4)))), "finalized");
+        assert!(!safety.timeout(at(6, &Some(qc(4)))), "knows less than it finalized");
+        assert!(!safety.timeout(at(6, &None)), "knows less than it finalized");
+        assert!(!safety.timeout(at(6, &Some(qc(6)))), "holds the view's own certificate");
+        assert!(safety.timeout(at(6, &Some(qc(5)))));
+        assert!(!safety.timeout(at(6, &Some(qc(5)))), "twice");
+        assert!(!safety.timeout(at(5, &None)), "lower");
+    }
+
+    #[test]
+    fn proposes_once_on_its_highest_certificate_and_not_after_giving_up() {
+        let mut safety = safety();
+        let mut propose =
+            |view, parent, high: Option<u64>| safety.propose(at(view, &high.map(qc)), View::new(parent), &block(1));
+        assert!(!propose(5, 3, Some(4)), "not the highest");
+        assert!(propose(5, 4, Some(4)));
+        assert!(!propose(5, 4, Some(4)), "twice");
+        assert!(!propose(4, 3, Some(3)), "lower");
+        assert!(safety.timeout(at(6, &Some(qc(4)))));
+        assert!(!safety.propose(at(6, &Some(qc(4))), View::new(4), &block(1)), "given up");
+    }
+
+    #[test]
+    fn every_decision_is_persisted_before_it_is_signed_and_only_grows() {
+        let mut safety = safety();
+        let mut last = safety.record().clone();
+        for view in 1..20u64 {
+            let high = (view > 1).then(|| qc(view - 1));
+            if let Some(certificate) = &high {
+                safety.finalize(at(view, &high), certificate);
+            }
+            safety.notarize(at(view, &high), View::new(view), &block(1), vec![block(1)]);
+            let mut outputs = Vec::new();
+            safety.flush(&mut outputs);
+            assert!(matches!(outputs.first(), Some(Output::Persist { .. })));
+            assert!(outputs.iter().skip(1).all(|output| matches!(output, Output::Sign(_))));
+            assert!(safety.record().continues(&last));
+            last = safety.record().clone();
+        }
+        assert_eq!(last.high_qc.map(|certificate| certificate.view), Some(View::new(18)));
+    }
+}
