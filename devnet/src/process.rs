@@ -45,9 +45,10 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(log_file.try_clone()?).stderr(log_file);
         // A group of its own: Ctrl-C at the terminal reaches the supervisor, which stops its children in order.
         command.process_group(0).kill_on_drop(true);
-        // What configures a node stands in its file; a variable meant for another node must not reach it.
+        // What configures a node stands in its file; a variable meant for another node must not reach it. How much all
+        // of them log is another matter.
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("TONLE_") && name != "TONLE_LOG") {
+            if name.to_str().is_some_and(|name| name.starts_with("TONLE_") && !name.starts_with("TONLE_LOG_")) {
                 command.env_remove(&name);
             }
         }

@@ -200,6 +200,7 @@ fn start_execution(
     let (inbox, finality, metrics) = (inbox.clone(), Arc::clone(finality), Arc::clone(metrics));
     let tell = move |event| match event {
         ExecutionEvent::Executed(block) => {
+            tracing::trace!(target: "tonle::departure", height = block.executed.height, "receipts leave");
             inbox.send(Arrival::Executed(block.checkpoint));
             finality.executed(&block.input, &block.executed, block.provable);
             count(&metrics, &block.executed);

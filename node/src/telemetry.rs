@@ -1,5 +1,7 @@
 //! Logging: `tracing` events as lines on standard error, for people or as JSON. Must not know what is logged.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -19,7 +21,9 @@ pub fn directives(level: &str) -> Result<EnvFilter, ParseError> {
 /// [`ParseError`] when `log.level` is no directive; a checked configuration never gives one.
 pub fn start(log: &Log) -> Result<(), ParseError> {
     let filter = directives(&log.level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a terminal: a log file with escape sequences is hard to search.
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     // An error only says that a subscriber is there already.
     let _ = match log.format {
         LogFormat::Text => lines.try_init(),

@@ -154,7 +154,10 @@ fn trace_departure(message: &PeerMessage) {
             };
             tracing::trace!(target: "tonle::departure", kind, "vote leaves");
         }
-        PeerMessage::Acknowledge(_) => tracing::trace!(target: "tonle::departure", "acknowledgement leaves"),
+        PeerMessage::Acknowledge(acknowledgement) => {
+            let lanes: Vec<_> = acknowledgement.lanes.iter().map(|line| (line.lane.get(), line.tip.seq)).collect();
+            tracing::trace!(target: "tonle::departure", ?lanes, "acknowledgement leaves");
+        }
         PeerMessage::Batch(_) | PeerMessage::Request(_) | PeerMessage::Response(_) | PeerMessage::FinalTip { .. } => {}
     }
 }
