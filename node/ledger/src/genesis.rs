@@ -217,6 +217,11 @@ impl Genesis {
             let missing = GenesisInvalid::NoParticipant { what: "a validator", participant: validator.participant };
             self.participant(validator.participant).ok_or(missing)?;
         }
+        let mut participants: Vec<_> = self.validators.iter().map(|validator| validator.participant).collect();
+        participants.sort_unstable();
+        if !ascending(participants.iter()) {
+            return Err(GenesisInvalid::NotAscending("validators"));
+        }
         let mut keys: Vec<PublicKey> =
             self.validators.iter().flat_map(|validator| [validator.key, validator.network_key]).collect();
         keys.sort_unstable();

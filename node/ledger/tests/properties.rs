@@ -100,7 +100,7 @@ fn execute_all(ledger: &mut Ledger, blocks: &[Vec<Plan>]) -> Vec<Executed> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn money_moves_only_as_the_receipts_say_and_adds_up(blocks in plans()) {
