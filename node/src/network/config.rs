@@ -41,8 +41,14 @@ pub(super) const NOTICES_MAX: usize = 1024;
 /// Sync requests of one peer that are served at once; the next waits in its stream.
 pub(super) const REQUESTS_MAX: usize = 8;
 
-/// Streams that one connection may have open: three direct ones and one of gossipsub each way, pings, and slack.
+/// Streams of one connection that may be under negotiation at once, and over QUIC open. Three direct ones and one of
+/// gossipsub each way, pings, and slack. Once negotiated, a stream takes the place of the one before it.
 pub(super) const STREAMS_MAX: usize = 32;
+
+/// What Yamux is told that a connection's streams may be. It sets 256 KiB of its 1 GiB of receive windows aside for
+/// each, and lets windows grow into the rest, which a peer could fill while this node's event loop stands still: this
+/// number leaves 16 MiB to grow into. [`STREAMS_MAX`] bounds the streams.
+pub(super) const MUXER_STREAMS: usize = (1024 - 16) * 4;
 
 /// Connections from strangers whose handshake has not ended yet.
 pub(super) const PENDING_INCOMING_MAX: u32 = 64;

@@ -76,7 +76,7 @@ impl Mailbox {
         outbox.push(frame, &self.metrics);
     }
 
-    /// Queues one frame for the peer on each class, for its hello.
+    /// Lets frames in.
     pub(super) fn open(&self) {
         self.outboxes.iter().for_each(Outbox::open);
     }

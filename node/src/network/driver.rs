@@ -22,7 +22,7 @@ use super::direct::{self, Lane, Mailbox, Notice, Told};
 use super::frame::{Failure, Hello};
 use super::identity::peer_id;
 use super::metrics::NetworkMetrics;
-use super::peers::{Entry, Established, Task};
+use super::peers::{Closed, Entry, Established, Greeted, Task};
 use super::streams::{self, Happened};
 use super::swarm::{Behaviour, BehaviourEvent, build};
 use super::{Command, Event, GossipTicket, Held, Network, NetworkError, Peer, Verdict, gossip};
@@ -31,7 +31,7 @@ use super::{Command, Event, GossipTicket, Held, Network, NetworkError, Peer, Ver
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Starts the network on the current tokio runtime: listens, and begins to dial. Returns when every address is
-/// listened on.
+/// listened on. The network ends when its last handle is dropped.
 ///
 /// # Errors
 /// [`NetworkError`] when a key or address is not usable.
@@ -201,11 +201,11 @@ impl Driver {
                 self.swarm.behaviour_mut().allowed.allow_peer(entry.id);
             }
             if entry.dial_at().is_some_and(|at| at <= now) {
-                // Only these addresses: none that a behaviour might have learnt. A new port, because the listening
+                // Only this address: none that a behaviour might have learnt. A new port, because the listening
                 // one would make two simultaneous dials one and the same TCP connection.
                 let dial = DialOpts::peer_id(entry.id)
                     .condition(PeerCondition::Always)
-                    .addresses(entry.addresses.clone())
+                    .addresses(entry.address().cloned().into_iter().collect())
                     .allocate_new_port()
                     .build();
                 let id = dial.connection_id();
@@ -269,17 +269,16 @@ impl Driver {
 
     fn handle_closed(&mut self, peer: PeerId, connection: ConnectionId, reason: &str) {
         let Some(entry) = self.peers.get_mut(&peer) else { return };
-        let announced = entry.links.get(&connection).is_some_and(|link| link.announced);
         tracing::debug!(peer = entry.name, reason, "connection closed");
-        if !entry.closed(connection, jitter(), Instant::now()) {
-            return;
-        }
-        entry.mailbox.close();
-        if announced {
-            tracing::info!(peer = entry.name, reason, "peer disconnected");
-            self.metrics.peers.dec();
-            if let Peer::Validator(index) = entry.peer {
-                self.announce(index, Event::Disconnected(index), Vec::new());
+        match entry.closed(connection, jitter(), Instant::now()) {
+            Closed::Surplus | Closed::Attempt => {}
+            Closed::Peer => {
+                tracing::info!(peer = entry.name, reason, "peer disconnected");
+                entry.mailbox.close();
+                self.metrics.peers.dec();
+                if let Peer::Validator(index) = entry.peer {
+                    self.announce(index, Event::Disconnected(index), Vec::new());
+                }
             }
         }
     }
@@ -291,6 +290,7 @@ impl Driver {
             return;
         };
         if cause.downcast_ref::<allow_block_list::NotAllowed>().is_none() {
+            self.metrics.limited.inc();
             tracing::debug!(address, %error, "inbound connection above a limit");
             return;
         }
@@ -380,17 +380,9 @@ impl Driver {
     /// Tells the event loop that a peer is connected, once both directions of its consensus streams are.
     fn try_announce(&mut self, peer: PeerId, connection: ConnectionId) {
         let Some(entry) = self.peers.get_mut(&peer) else { return };
-        let active = entry.active == Some(connection);
-        let already = entry.links.values().any(|link| link.announced);
-        let Some(link) = entry.links.get_mut(&connection) else { return };
-        if !active || link.announced || !link.greeted || !link.opened {
-            return;
-        }
-        link.announced = true;
-        let waiting = std::mem::take(&mut link.waiting);
-        entry.settled();
+        let Some(Greeted { renewed, waiting }) = entry.greet(connection) else { return };
         entry.mailbox.open();
-        if !already {
+        if !renewed {
             tracing::info!(peer = entry.name, "peer connected");
             self.metrics.peers.inc();
         }

@@ -182,3 +182,83 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
     }
     Ok((frame.body.ok_or(Failure::Frame)?, PREFIX + length, room))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use futures::io::Cursor;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HELLO: Hello = Hello { protocol_version: 1, genesis: Digest::from_bytes([0xab; 32]), validator: Some(3) };
+
+    fn read_all(bytes: &[u8], max: usize) -> Result<proto::frame::Body, Failure> {
+        block_on(read(&mut Cursor::new(bytes), max, &Budget::new(1024 * 1024))).map(|(body, ..)| body)
+    }
+
+    #[test]
+    fn the_bytes_of_frames_are_pinned() {
+        let digest = "ab".repeat(32);
+        assert_eq!(hex::encode(HELLO.to_frame()), format!("000000280a2608011220{digest}1803"));
+        assert_eq!(hex::encode(message(vec![1, 2, 3])), "000000051203010203");
+    }
+
+    #[test]
+    fn a_hello_that_differs_says_how() {
+        let said = |hello: Hello| match read_all(&hello.to_frame(), HELLO_BYTES_MAX) {
+            Ok(proto::frame::Body::Hello(said)) => HELLO.check(&said),
+            other => panic!("{other:?}"),
+        };
+        assert!(said(HELLO).is_ok());
+        let other = Digest::from_bytes([1; 32]);
+        let cases = [
+            (Hello { genesis: other, ..HELLO }, Mismatch::Genesis(other)),
+            (Hello { protocol_version: 2, ..HELLO }, Mismatch::Version(2)),
+            (Hello { validator: Some(0), ..HELLO }, Mismatch::Validator(Some(0))),
+            (Hello { validator: None, ..HELLO }, Mismatch::Validator(None)),
+        ];
+        for (hello, mismatch) in cases {
+            match said(hello) {
+                Err(Failure::Mismatch(found)) => assert_eq!(found, mismatch),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_above_the_bound_is_refused_before_its_body_is_read() {
+        let frame = message(vec![0; 100]);
+        assert!(matches!(read_all(&frame[..PREFIX], 99), Err(Failure::Oversized { max: 99, .. })));
+    }
+
+    #[test]
+    fn a_frame_waits_for_room_in_its_peers_budget() {
+        let budget = Budget::new(2048);
+        let frame = message(vec![0; 1500]);
+        let mut stream = Cursor::new([frame.clone(), frame].concat());
+        let first = block_on(read(&mut stream, 2048, &budget)).expect("there is room");
+        assert!(budget.try_room(1).is_none(), "1,504 bytes take both permits of 1,024");
+        assert!(futures::FutureExt::now_or_never(read(&mut stream, 2048, &budget)).is_none());
+        drop(first);
+        assert!(budget.try_room(2048).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_or_are_the_only_encoding_of_a_frame(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
+            bytes.extend(&body);
+            if let Ok(read) = read_all(&bytes, 1024) {
+                let again = proto::Frame { body: Some(read) }.encode_to_vec();
+                prop_assert_eq!(again.len(), body.len());
+            }
+        }
+
+        #[test]
+        fn every_message_comes_back(canonical in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let body = read_all(&message(canonical.clone()), 4096).expect("a frame");
+            prop_assert_eq!(body, proto::frame::Body::Message(canonical.into()));
+        }
+    }
+}

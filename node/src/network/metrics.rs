@@ -29,6 +29,8 @@ pub struct NetworkMetrics {
     pub peers: Gauge,
     /// Connections refused because the identity is on no list.
     pub refused: Counter,
+    /// Connections refused because there are too many, or the process holds too much memory.
+    pub limited: Counter,
     /// Connections whose handshake failed: no libp2p, or bytes that make no sense.
     pub handshakes_failed: Counter,
     /// Connections closed because the peer is on another chain, version or validator set.
@@ -68,6 +70,7 @@ impl NetworkMetrics {
         registry.register("peers", "Peers connected and greeted", self.peers.clone());
         let counters = [
             ("refused", "Connections refused: identity on no list", &self.refused),
+            ("limited", "Connections refused: above a limit", &self.limited),
             ("handshakes_failed", "Inbound connections whose handshake failed", &self.handshakes_failed),
             ("mismatched", "Connections closed: other chain, version or validator set", &self.mismatched),
             ("malformed", "Frames or gossip that no honest peer sends", &self.malformed),

@@ -70,6 +70,26 @@ pub(super) enum Established {
     Surplus,
 }
 
+/// A peer that may be announced.
+#[derive(Debug)]
+pub(super) struct Greeted {
+    /// The event loop takes it for connected already, by an earlier connection.
+    pub(super) renewed: bool,
+    /// The readers that wait.
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
+}
+
+/// What the end of a connection means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Nothing: another one is in use.
+    Surplus,
+    /// There is none, but the event loop never heard of one.
+    Attempt,
+    /// A peer that the event loop takes for connected is gone.
+    Peer,
+}
+
 /// One peer on the list.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -80,9 +100,13 @@ pub(super) struct Entry {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) links: BTreeMap<ConnectionId, Link>,
     pub(super) active: Option<ConnectionId>,
+    /// The event loop was told that the peer is connected, and not yet that it is gone.
+    connected: bool,
     /// This node's identity is the smaller one: its dial is the one that is kept.
     i_am_smaller: bool,
     dialing: Option<ConnectionId>,
+    /// Which address is dialed next: the one that worked last, or the next after one that did not.
+    next_address: usize,
     dial_at: Instant,
     failures: u32,
     offences: u32,
@@ -103,8 +127,10 @@ impl Entry {
             mailbox: Arc::new(mailbox),
             links: BTreeMap::new(),
             active: None,
+            connected: false,
             i_am_smaller: me < id,
             dialing: None,
+            next_address: 0,
             dial_at: if me < id { now } else { now + YIELD },
             failures: 0,
             offences: 0,
@@ -141,29 +167,47 @@ impl Entry {
             return Established::Surplus;
         }
         self.active = Some(id);
+        if let Some(older) = self.links.get_mut(&before) {
+            // What is still queued waits for the new connection's writers.
+            older.writers = [None, None, None];
+        }
         Established::Replaces(before)
     }
 
-    /// A connection was closed. True when it was the one in use.
-    pub(super) fn closed(&mut self, id: ConnectionId, jitter: u32, now: Instant) -> bool {
+    /// A connection was closed.
+    pub(super) fn closed(&mut self, id: ConnectionId, jitter: u32, now: Instant) -> Closed {
         self.links.remove(&id);
         if self.active != Some(id) {
-            return false;
+            return Closed::Surplus;
         }
         self.active = None;
         self.schedule(jitter, now);
-        true
+        if std::mem::take(&mut self.connected) { Closed::Peer } else { Closed::Attempt }
     }
 
-    /// The peer is connected and greeted: the next dial, whenever it comes, is quick.
-    pub(super) fn settled(&mut self) {
+    /// Is the peer on this chain, with both directions of its consensus streams open, by the connection in use? Then
+    /// the event loop is to be told, once for each connection; the readers that wait for that are handed out.
+    pub(super) fn greet(&mut self, id: ConnectionId) -> Option<Greeted> {
+        let link = self.links.get_mut(&id).filter(|_| self.active == Some(id))?;
+        if link.announced || !link.greeted || !link.opened {
+            return None;
+        }
+        link.announced = true;
+        // The next dial, whenever it comes, is quick.
         self.failures = 0;
+        let renewed = std::mem::replace(&mut self.connected, true);
+        Some(Greeted { renewed, waiting: std::mem::take(&mut link.waiting) })
     }
 
     /// When to dial next; `None` while there is nothing to dial.
     pub(super) fn dial_at(&self) -> Option<Instant> {
         let idle = self.active.is_none() && self.dialing.is_none() && !self.addresses.is_empty();
         (idle && self.shut_out_until.is_none()).then_some(self.dial_at)
+    }
+
+    /// The address to dial. One at a time: of two at once, the peer might keep the one that is given up here.
+    pub(super) fn address(&self) -> Option<&Multiaddr> {
+        self.addresses.get(self.next_address.checked_rem(self.addresses.len())?)
     }
 
     /// A dial was begun.
@@ -177,6 +221,7 @@ impl Entry {
             return false;
         }
         self.dialing = None;
+        self.next_address = self.next_address.wrapping_add(1);
         self.schedule(jitter, now);
         true
     }
@@ -246,8 +291,49 @@ mod tests {
         assert_eq!(entry.established(connection(1), true, now), Established::First);
         let later = now + Duration::from_secs(60);
         assert_eq!(entry.established(connection(2), false, later), Established::Replaces(connection(1)));
-        assert!(!entry.closed(connection(1), 0, later), "the one in use is the new one");
-        assert!(entry.closed(connection(2), 0, later));
+        assert_eq!(entry.closed(connection(1), 0, later), Closed::Surplus);
+        assert_eq!(entry.closed(connection(2), 0, later), Closed::Attempt);
+    }
+
+    #[test]
+    fn a_peer_counts_as_gone_only_when_its_last_connection_is() {
+        let now = Instant::now();
+        let mut entry = entry(true, now);
+        let greet = |entry: &mut Entry, number: usize| {
+            let link = entry.links.get_mut(&connection(number)).expect("established");
+            (link.greeted, link.opened) = (true, true);
+            entry.greet(connection(number)).map(|greeted| greeted.renewed)
+        };
+        entry.established(connection(1), true, now);
+        assert!(entry.greet(connection(1)).is_none(), "neither direction stands");
+        assert_eq!(greet(&mut entry, 1), Some(false));
+        assert_eq!(greet(&mut entry, 1), None, "once for each connection");
+        // A new connection takes over, and the old one closes before the new one's greeting, which never comes.
+        let later = now + Duration::from_secs(60);
+        entry.established(connection(2), false, later);
+        assert_eq!(entry.closed(connection(1), 0, later), Closed::Surplus);
+        assert_eq!(entry.closed(connection(2), 0, later), Closed::Peer);
+        entry.established(connection(3), false, later);
+        assert_eq!(greet(&mut entry, 3), Some(false));
+        entry.established(connection(4), false, later + Duration::from_secs(60));
+        assert_eq!(greet(&mut entry, 4), Some(true));
+    }
+
+    #[test]
+    fn addresses_take_turns_until_one_works() {
+        let now = Instant::now();
+        let mut entry = entry(true, now);
+        let addresses: Vec<Multiaddr> =
+            ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"].map(|address| address.parse().expect("an address")).into();
+        entry.addresses.clone_from(&addresses);
+        assert_eq!(entry.address(), Some(&addresses[0]));
+        entry.dialing(connection(1));
+        entry.dial_failed(connection(1), 0, now);
+        assert_eq!(entry.address(), Some(&addresses[1]));
+        entry.dialing(connection(2));
+        entry.established(connection(2), true, now);
+        entry.closed(connection(2), 0, now);
+        assert_eq!(entry.address(), Some(&addresses[1]));
     }
 
     #[test]
@@ -261,8 +347,11 @@ mod tests {
             (0..100).for_each(|_| entry.schedule(jitter, now));
             let last = entry.dial_at().expect("due").duration_since(now);
             assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&last), "{last:?}");
-            entry.settled();
-            entry.schedule(jitter, now);
+            entry.established(connection(1), true, now);
+            let link = entry.links.get_mut(&connection(1)).expect("established");
+            (link.greeted, link.opened) = (true, true);
+            assert!(entry.greet(connection(1)).is_some());
+            assert_eq!(entry.closed(connection(1), jitter, now), Closed::Peer);
             assert_eq!(entry.dial_at().expect("due").duration_since(now), first);
         }
     }

@@ -11,7 +11,8 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Swarm, SwarmBuilder, memory_connection_limits, noise, ping, tcp, yamux};
 
 use super::config::{
-    CONNECT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, Config, PENDING_INCOMING_MAX, PING_INTERVAL, PING_TIMEOUT, STREAMS_MAX,
+    CONNECT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, Config, MUXER_STREAMS, PENDING_INCOMING_MAX, PING_INTERVAL,
+    PING_TIMEOUT, STREAMS_MAX,
 };
 use super::gossip::{self, Gossip};
 use super::identity::keypair;
@@ -47,7 +48,7 @@ pub(super) fn build(config: &Config) -> Result<Swarm<Behaviour>, NetworkError> {
     };
     let muxer = || {
         let mut muxer = yamux::Config::default();
-        muxer.set_max_num_streams(STREAMS_MAX);
+        muxer.set_max_num_streams(MUXER_STREAMS);
         muxer
     };
     let swarm = SwarmBuilder::with_existing_identity(keypair(&config.identity)?)

@@ -13,7 +13,7 @@ use tonle_crypto::{Canonical as _, SecretKey};
 use tonle_node::network::peer_id;
 use tonle_proto::peer::v1::{Frame, Hello, frame::Body};
 
-use crate::fixture::{GENESIS, Node, Transport, counted, index, mesh, network_key, tip, within};
+use crate::fixture::{GENESIS, Node, Transport, counted, index, is_counted, mesh, network_key, tip, within};
 
 /// What the actor shares with an honest node: it answers pings.
 #[derive(NetworkBehaviour)]
@@ -47,7 +47,8 @@ impl Actor {
                 .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
                 .build();
         let mut control = swarm.behaviour().streams.new_control();
-        let accepted = Class::ALL.map(|class| control.accept(StreamProtocol::new(class)).expect("accepted once"));
+        let accept = |protocol| control.accept(StreamProtocol::new(protocol)).expect("accepted once");
+        let accepted = Class::ALL.into_iter().chain([GOSSIPSUB]).map(accept).collect();
         swarm.dial(victim.address()).expect("a dial");
         within(async { while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {} })
             .await;
@@ -57,7 +58,7 @@ impl Actor {
             }
         });
         let victim = peer_id(&network_key(0).public()).expect("a key");
-        Actor { control, victim, _accepted: accepted.into() }
+        Actor { control, victim, _accepted: accepted }
     }
 
     /// Opens a direct stream and writes `bytes`. The stream stays open for as long as it is held.
@@ -71,6 +72,9 @@ impl Actor {
         stream
     }
 }
+
+/// A version of gossipsub that the victim speaks.
+const GOSSIPSUB: &str = "/meshsub/1.1.0";
 
 /// Names of the direct streams, as they stand in their protocol.
 struct Class;
@@ -144,9 +148,8 @@ async fn each_kind_of_garbage_closes_the_connection_and_is_counted() {
         // What follows a hello is read only once both consensus streams stand.
         let _greeting = if protocol == consensus { None } else { Some(actor.say(consensus, &hello()).await) };
         let _stream = actor.say(protocol, &bytes).await;
-        eprintln!("case: {case}");
-        counted(&metrics.malformed, 1).await;
-        counted(&metrics.penalties, 1).await;
+        assert!(is_counted(&metrics.malformed, 1).await, "{case}");
+        assert!(is_counted(&metrics.penalties, 1).await, "{case}");
         check_alive(&mut nodes).await;
     }
 }
@@ -159,6 +162,54 @@ async fn a_libp2p_identity_on_no_list_gets_no_stream() {
     assert!(opened.is_err());
     counted(&nodes[0].network.metrics().refused, 1).await;
     check_alive(&mut nodes).await;
+}
+
+/// A length-delimited protobuf field.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    [out, bytes.to_vec()].concat()
+}
+
+/// A gossipsub RPC as it travels: its length, then what is in it.
+fn rpc(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let body = parts.concat();
+    prost::encoding::encode_varint(body.len() as u64, &mut out);
+    [out, body].concat()
+}
+
+/// PRUNE of the chain's topic, with a back-off in seconds and an unknown peer to connect to instead.
+fn prune(topic: &str, back_off: u64) -> Vec<u8> {
+    let mut seconds = vec![3 << 3];
+    prost::encoding::encode_varint(back_off, &mut seconds);
+    let exchange = field(2, &field(1, &PeerId::random().to_bytes()));
+    field(3, &field(4, &[field(1, topic.as_bytes()), exchange, seconds].concat()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_prune_back_off_and_no_garbage_in_gossip_stops_a_node() {
+    let mut nodes = victims().await;
+    let dials = nodes[0].network.metrics().dials.get();
+    let topic = format!("tonle/batches/1/{GENESIS}");
+    let subscription = field(1, &[vec![1 << 3, 1], field(2, topic.as_bytes())].concat());
+    let graft = field(3, &field(3, &field(1, topic.as_bytes())));
+    let back_offs = [0, 1, 60, 1 << 31, 1 << 32, u64::MAX / 1_000_000_000, 1 << 62, 1 << 63, u64::MAX - 1, u64::MAX];
+    for back_off in back_offs {
+        let mut actor = Actor::dial(&network_key(1), &nodes[0]).await;
+        let _greeting = actor.say(Class::ALL[0], &hello()).await;
+        let join = rpc(&[subscription.clone(), graft.clone()]);
+        let leave = rpc(&[prune(&topic, back_off), prune("another topic", back_off)]);
+        let _stream = actor.say(GOSSIPSUB, &[join, leave.clone(), leave].concat()).await;
+        check_alive(&mut nodes).await;
+    }
+    for (seed, first) in (0..).zip([vec![0xff; 16], rpc(&[vec![0xff; 9]]), vec![0x80, 0x80, 0x80, 0x80, 0x01]]) {
+        let mut actor = Actor::dial(&network_key(1), &nodes[0]).await;
+        let _greeting = actor.say(Class::ALL[0], &hello()).await;
+        let _stream = actor.say(GOSSIPSUB, &[first, noise_bytes(seed, 5_000)].concat()).await;
+        check_alive(&mut nodes).await;
+    }
+    assert_eq!(nodes[0].network.metrics().dials.get(), dials, "peers to connect to instead are not dialed");
 }
 
 /// Bytes that look random and are the same in every run.

@@ -15,14 +15,14 @@ use tonle_node::network::{self, Config, Event, Network};
 use tonle_replica::{PeerMessage, RawBatch};
 
 /// Far above what anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The chain of all tests.
-pub const GENESIS: Digest = Digest::from_bytes([7; 32]);
+pub(crate) const GENESIS: Digest = Digest::from_bytes([7; 32]);
 
 /// A loopback address with a port that the system chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// TCP, Noise, Yamux.
     Tcp,
     /// QUIC.
@@ -30,11 +30,11 @@ pub enum Transport {
 }
 
 impl Transport {
-    pub fn any_port(self) -> Multiaddr {
+    pub(crate) fn any_port(self) -> Multiaddr {
         self.port(0)
     }
 
-    pub fn port(self, port: u16) -> Multiaddr {
+    pub(crate) fn port(self, port: u16) -> Multiaddr {
         match self {
             Transport::Tcp => format!("/ip4/127.0.0.1/tcp/{port}"),
             Transport::Quic => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
@@ -45,20 +45,20 @@ impl Transport {
 }
 
 /// The network key of validator `index`, or of a stranger with a higher number.
-pub fn network_key(index: u16) -> SecretKey {
+pub(crate) fn network_key(index: u16) -> SecretKey {
     let mut seed = [1; 32];
     seed[..2].copy_from_slice(&index.to_be_bytes());
     SecretKey::from_seed(&seed)
 }
 
 /// The key that validator `index` signs its lane with.
-pub fn lane_key(index: u16) -> SecretKey {
+pub(crate) fn lane_key(index: u16) -> SecretKey {
     let mut seed = [2; 32];
     seed[..2].copy_from_slice(&index.to_be_bytes());
     SecretKey::from_seed(&seed)
 }
 
-pub fn validators(count: u16) -> ValidatorSet {
+pub(crate) fn validators(count: u16) -> ValidatorSet {
     let validator = |index: u16| Validator {
         name: format!("bank{index}"),
         key: lane_key(index).public(),
@@ -67,12 +67,12 @@ pub fn validators(count: u16) -> ValidatorSet {
     ValidatorSet::new(Epoch::ZERO, (0..count).map(validator).collect()).expect("a set")
 }
 
-pub fn index(index: u16) -> ValidatorIndex {
+pub(crate) fn index(index: u16) -> ValidatorIndex {
     ValidatorIndex::new(index)
 }
 
 /// What node `me` of `count` validators is started with; it dials nobody yet.
-pub fn config(me: u16, count: u16, listen: Multiaddr) -> Config {
+pub(crate) fn config(me: u16, count: u16, listen: Multiaddr) -> Config {
     Config {
         identity: network_key(me),
         genesis: GENESIS,
@@ -86,28 +86,28 @@ pub fn config(me: u16, count: u16, listen: Multiaddr) -> Config {
 }
 
 /// A running network and its events.
-pub struct Node {
-    pub network: Network,
-    pub events: mpsc::Receiver<Event>,
+pub(crate) struct Node {
+    pub(crate) network: Network,
+    pub(crate) events: mpsc::Receiver<Event>,
 }
 
 impl Node {
-    pub async fn start(config: Config) -> Node {
+    pub(crate) async fn start(config: Config) -> Node {
         let (network, events) = network::start(config).await.expect("the network starts");
         Node { network, events }
     }
 
-    pub fn address(&self) -> Multiaddr {
+    pub(crate) fn address(&self) -> Multiaddr {
         self.network.listeners().first().expect("it listens").clone()
     }
 
     /// The next event.
-    pub async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         within(self.events.recv()).await.expect("the network runs")
     }
 
     /// Skips events until the first for which `wanted` gives something.
-    pub async fn until<T>(&mut self, wanted: impl Fn(Event) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&mut self, wanted: impl Fn(Event) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(self.next().await) {
                 return found;
@@ -115,16 +115,16 @@ impl Node {
         }
     }
 
-    pub async fn until_connected(&mut self, peer: u16) {
+    pub(crate) async fn until_connected(&mut self, peer: u16) {
         self.until(|event| matches!(event, Event::Connected(who) if who == index(peer)).then_some(())).await;
     }
 
-    pub async fn until_disconnected(&mut self, peer: u16) {
+    pub(crate) async fn until_disconnected(&mut self, peer: u16) {
         self.until(|event| matches!(event, Event::Disconnected(who) if who == index(peer)).then_some(())).await;
     }
 
     /// Skips until a direct message.
-    pub async fn message(&mut self) -> (ValidatorIndex, PeerMessage) {
+    pub(crate) async fn message(&mut self) -> (ValidatorIndex, PeerMessage) {
         self.until(|event| match event {
             Event::Message { from, message, .. } => Some((from, message)),
             _ => None,
@@ -134,7 +134,7 @@ impl Node {
 }
 
 /// `count` nodes, each of which dials those before it, all connected to all.
-pub async fn mesh(count: u16, transport: Transport) -> Vec<Node> {
+pub(crate) async fn mesh(count: u16, transport: Transport) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for me in 0..count {
         let mut config = config(me, count, transport.any_port());
@@ -155,29 +155,34 @@ pub async fn mesh(count: u16, transport: Transport) -> Vec<Node> {
 }
 
 /// Waits for `future`, but not for ever.
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("it happens in time")
 }
 
 /// Waits until a counter is at least `count`.
-pub async fn counted(counter: &Counter, count: u64) {
-    within(async {
+pub(crate) async fn counted(counter: &Counter, count: u64) {
+    assert!(is_counted(counter, count).await, "{} of {count} in time", counter.get());
+}
+
+/// Does a counter become at least `count`?
+pub(crate) async fn is_counted(counter: &Counter, count: u64) -> bool {
+    let reached = async {
         let mut look = tokio::time::interval(Duration::from_millis(2));
         while counter.get() < count {
             look.tick().await;
         }
-    })
-    .await;
+    };
+    tokio::time::timeout(PATIENCE, reached).await.is_ok()
 }
 
 /// A small message that says a number.
-pub fn tip(height: u64) -> PeerMessage {
+pub(crate) fn tip(height: u64) -> PeerMessage {
     PeerMessage::FinalTip { height: Height::new(height) }
 }
 
 /// A batch of `lane` as it travels, with one transaction of `bytes` bytes. Its signature is not valid, which the
 /// network does not look at.
-pub fn batch(lane: &PublicKey, seq: u64, bytes: usize) -> Arc<RawBatch> {
+pub(crate) fn batch(lane: &PublicKey, seq: u64, bytes: usize) -> Arc<RawBatch> {
     let mut writer = Writer::new();
     writer.raw(b"tonle/v1/batch\0").digest(&GENESIS).key(lane).u64(seq).digest(&Digest::ZERO);
     writer.length(1).bytes(&vec![0x5a; bytes]).raw(&[0; 64]);
