@@ -163,3 +163,7 @@ impl Worker {
         Ok(ExecutedBlock { block, input, executed, checkpoint, provable })
     }
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

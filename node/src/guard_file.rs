@@ -199,3 +199,7 @@ fn payload<'a>(record: Option<&GuardRecord>, blocks: impl ExactSizeIterator<Item
     }
     writer.finish()
 }
+
+#[cfg(test)]
+#[path = "guard_file_tests.rs"]
+mod tests;

@@ -21,3 +21,8 @@ pub mod signatures;
 pub mod storage;
 pub mod sync_server;
 pub mod telemetry;
+
+#[cfg(test)]
+mod test_chain;
+#[cfg(test)]
+mod test_disk;

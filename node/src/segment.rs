@@ -329,3 +329,7 @@ fn unwritten_sector(bytes: &[u8], start: usize, end: usize) -> bool {
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
+
+#[cfg(test)]
+#[path = "segment_tests.rs"]
+mod tests;

@@ -8,6 +8,9 @@
 mod memo;
 mod order;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

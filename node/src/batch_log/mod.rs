@@ -13,5 +13,8 @@
 mod store;
 mod thread;
 
+#[cfg(test)]
+mod tests;
+
 pub use store::{BatchLogReader, RecoveredBatches};
 pub use thread::{BatchLog, BatchLogEvent, Refused, Released};

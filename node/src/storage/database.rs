@@ -60,7 +60,7 @@ impl Database {
         let cache = Cache::new_lru_cache(cache_bytes);
         let families = options::tables(&tables::ALL, &cache, &forget_before_ms);
         let rocks = DB::open_cf_descriptors(&options::database(), &path, families)
-            .map_err(|source| Error::Database { path: path.clone(), action: "open the database", source })?;
+            .map_err(|source| Error::database(&path, "open the database", source))?;
         let database = Database { rocks, path, forget_before_ms, proofs: RwLock::default() };
         let chain = genesis.digest();
         let founded = database.check_owner(chain)?;
@@ -127,7 +127,7 @@ impl Database {
     }
 
     pub(super) fn failed(&self, action: &'static str, source: rocksdb::Error) -> Error {
-        Error::Database { path: self.path.clone(), action, source }
+        Error::database(&self.path, action, source)
     }
 
     pub(super) fn ledger(&self, source: tonle_ledger::Fatal) -> Error {

@@ -141,4 +141,16 @@ impl Error {
             _ => Error::Io { path, action, source },
         }
     }
+
+    /// Wraps a failed database operation, telling a full disk from other failures.
+    pub(crate) fn database(path: &Path, action: &'static str, source: rocksdb::Error) -> Self {
+        let path = path.to_path_buf();
+        // RocksDB reports the system's reason as text only.
+        let full = ["No space left on device", "File too large", "Disk quota exceeded"];
+        let text: &str = source.as_ref();
+        if source.kind() == rocksdb::ErrorKind::IOError && full.iter().any(|reason| text.contains(reason)) {
+            return Error::NoSpace { path, action, source: io::Error::new(io::ErrorKind::StorageFull, source) };
+        }
+        Error::Database { path, action, source }
+    }
 }

@@ -16,6 +16,7 @@
 //!
 //! Reads go through a [`View`], a consistent snapshot. Errors are all fatal: the process stops rather than goes on.
 
+mod archive;
 mod database;
 mod error;
 mod finality;
@@ -24,6 +25,9 @@ mod peers;
 mod tables;
 mod view;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use database::{Database, Opened};
 pub use error::Error;
