@@ -81,7 +81,7 @@ impl Execution {
         let worker = Worker { database, ledger, pending };
         let thread = std::thread::Builder::new()
             .name("execution".to_owned())
-            .spawn(move || worker.run(&blocks, tell))
+            .spawn(move || worker.run(blocks, tell))
             .map_err(|source| Error::io(&path, "start the execution thread for", source))?;
         Ok(Execution { queue: Some(queue), thread: Some(thread) })
     }
@@ -116,12 +116,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, blocks: &Receiver<FinalBlock>, mut tell: impl FnMut(ExecutionEvent)) {
+    fn run(mut self, blocks: Receiver<FinalBlock>, mut tell: impl FnMut(ExecutionEvent)) {
         while let Ok(first) = blocks.recv() {
-            match self.group(first, blocks) {
+            match self.group(first, &blocks) {
                 Ok(done) => done.into_iter().for_each(|block| tell(ExecutionEvent::Executed(Box::new(block)))),
                 Err(error) => {
                     tracing::error!(%error, "execution stops");
+                    // Whoever hears of it finds the queue closed.
+                    drop(blocks);
                     tell(ExecutionEvent::Failed(error));
                     return;
                 }

@@ -77,7 +77,7 @@ fn the_queue_is_bounded() {
         Database::open(data.path(), &genesis(), 4 << 20, |checkpoint: Checkpoint| genesis_block(checkpoint)).unwrap();
     // The thread waits in `tell` until the test lets it go on.
     let (go, gate) = mpsc::channel::<()>();
-    let execution = Execution::start(Arc::clone(&database), executor, move |_| drop(gate.recv())).unwrap();
+    let execution = Execution::start(Arc::clone(&database), executor, move |_| assert!(gate.recv().is_err())).unwrap();
     let refused = blocks(&database, 200).into_iter().map(|block| execution.execute(block)).find(Result::is_err);
     assert_eq!(refused, Some(Err(Refused::Full)));
     drop(go);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Bitmap, Block, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind, Timestamp, Validator,
-    ValidatorSet, View, payload_digest,
+    Bitmap, Block, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind, Timestamp,
+    Validator, ValidatorSet, View, payload_digest,
 };
 use tonle_crypto::{Canonical, Digest, SecretKey, Strict, Writer};
 use tonle_ledger::{
@@ -46,7 +46,8 @@ pub(crate) fn genesis() -> Genesis {
         thresholds: Thresholds::default(),
         keys: vec![ParticipantKey { key: key(name).public(), permissions: Permissions::of(permissions) }],
     };
-    let mut participants: Vec<_> = BANKS.iter().map(|name| participant(name, Role::Bank, &[Pay, OpenAccounts])).collect();
+    let mut participants: Vec<_> =
+        BANKS.iter().map(|name| participant(name, Role::Bank, &[Pay, OpenAccounts])).collect();
     participants.push(participant("nbc", Role::Operator, &[Pay, OpenAccounts, Issue]));
     let accounts = BANKS.iter().map(|name| {
         let mut account = Account::new(AccountKind::Wallet, &[], 0);
@@ -66,7 +67,12 @@ pub(crate) fn genesis() -> Genesis {
         max_block_operations: 100_000,
         idle_interval_ms: 1_000,
         participants,
-        assets: vec![GenesisAsset { asset: khr(), number: 116, exponent: 2, issuer: ParticipantId::new("nbc").unwrap() }],
+        assets: vec![GenesisAsset {
+            asset: khr(),
+            number: 116,
+            exponent: 2,
+            issuer: ParticipantId::new("nbc").unwrap(),
+        }],
         accounts: accounts.collect(),
         validators: BANKS
             .map(|name| GenesisValidator {

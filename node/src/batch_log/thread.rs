@@ -89,7 +89,7 @@ impl BatchLog {
         let reader = store.reader();
         let thread = std::thread::Builder::new()
             .name("batch-log".to_owned())
-            .spawn(move || run(store, &commands, tell))
+            .spawn(move || run(store, commands, tell))
             .map_err(|source| Error::io(data, "start the batch log's thread for", source))?;
         Ok((BatchLog { queue: Some(queue), thread: Some(thread), reader }, recovered))
     }
@@ -135,12 +135,14 @@ impl Drop for BatchLog {
     }
 }
 
-fn run(mut store: Store, commands: &Receiver<Command>, mut tell: impl FnMut(BatchLogEvent)) {
+fn run(mut store: Store, commands: Receiver<Command>, mut tell: impl FnMut(BatchLogEvent)) {
     while let Ok(first) = commands.recv() {
-        match turn(&mut store, first, commands) {
+        match turn(&mut store, first, &commands) {
             Ok(stored) if stored.is_empty() => {}
             Ok(stored) => tell(BatchLogEvent::Stored(stored)),
             Err(error) => {
+                // Whoever hears of it finds the queue closed.
+                drop(commands);
                 tell(BatchLogEvent::Failed(error));
                 return;
             }

@@ -56,7 +56,7 @@ fn one_peers_flood_is_bounded_and_crowds_out_no_other() {
     let (go, gate) = mpsc::channel::<()>();
     let tip = || PeerMessage::FinalTip { height: Height::new(1) };
     let flooder = ValidatorIndex::new(2);
-    pool.check_message(flooder, tip(), 9, move |_| drop(gate.recv())).unwrap();
+    pool.check_message(flooder, tip(), 9, move |_| assert!(gate.recv().is_err())).unwrap();
     let refused = (0..10_000).find_map(|_| pool.check_message(flooder, tip(), 9, |_| {}).err());
     assert_eq!(refused, Some(PoolError::Full));
     let (sender, results) = mpsc::channel();

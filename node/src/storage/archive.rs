@@ -40,12 +40,7 @@ impl Archive for Database {
         self.view().transaction(height, index).map_err(failed)
     }
 
-    fn history(
-        &self,
-        account: AccountId,
-        before: (u64, u32),
-        max: usize,
-    ) -> Result<Vec<(u64, u32)>, ArchiveFailed> {
+    fn history(&self, account: AccountId, before: (u64, u32), max: usize) -> Result<Vec<(u64, u32)>, ArchiveFailed> {
         self.view().history(&account, before, max).map_err(failed)
     }
 

@@ -334,10 +334,8 @@ fn what_does_not_belong_or_does_not_add_up_is_refused_with_advice() {
         let put = Change::Put(StateKey::Account(till), richer.encode());
         database.put_changes(batch, &[put]).unwrap();
     });
-    let fatal = matches!(
-        money,
-        Error::Ledger { source: Fatal::RootMismatch { .. } | Fatal::SupplyMismatch { .. }, .. }
-    );
+    let fatal =
+        matches!(money, Error::Ledger { source: Fatal::RootMismatch { .. } | Fatal::SupplyMismatch { .. }, .. });
     assert!(fatal, "{money}");
 
     let tip = reopen_after(|database, batch| {
