@@ -16,7 +16,6 @@
 //!
 //! Reads go through a [`View`], a consistent snapshot. Errors are all fatal: the process stops rather than goes on.
 
-mod archive;
 mod database;
 mod error;
 mod finality;
