@@ -52,6 +52,9 @@ pub struct PoolFailed(#[from] rayon::ThreadPoolBuildError);
 #[derive(Debug, Clone)]
 pub struct SignaturePool(Arc<Inner>);
 
+/// The results of each peer and pool, in order.
+type Orders = BTreeMap<(ValidatorIndex, Class), Arc<Ordered<PeerResult>>>;
+
 #[derive(Debug)]
 struct Inner {
     control: rayon::ThreadPool,
@@ -59,7 +62,7 @@ struct Inner {
     context: Arc<PeerContext>,
     chain: Digest,
     memo: Arc<Memo>,
-    peers: Mutex<BTreeMap<(ValidatorIndex, Class), Arc<Ordered<PeerResult>>>>,
+    peers: Mutex<Orders>,
     transactions: Arc<Semaphore>,
 }
 
