@@ -47,3 +47,21 @@ impl DataDirectory {
         &self.path
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_the_next_one_after_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("not/there/yet");
+        let held = DataDirectory::open(&path).unwrap();
+        assert_eq!(held.path(), path);
+        let refused = DataDirectory::open(&path).unwrap_err();
+        assert!(matches!(refused, Error::InUse { .. }), "{refused}");
+        assert!(refused.to_string().contains("another tonle process uses this data directory"), "{refused}");
+        drop(held);
+        DataDirectory::open(&path).unwrap();
+    }
+}

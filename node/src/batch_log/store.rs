@@ -25,7 +25,7 @@ const ADVICE: &str = "Other validators rely on what this one acknowledged. Move 
 /// What a start finds.
 #[derive(Debug)]
 pub struct RecoveredBatches {
-    /// The live batches, in the order they were stored.
+    /// The live batches, ascending by number, so that each comes after its parent.
     pub batches: Vec<Arc<RawBatch>>,
     /// The node ran before, and what it knew of its own lane is gone: it must learn its lane's tip from its peers before
     /// it seals another batch (R9).
@@ -202,6 +202,8 @@ impl Store {
                 segment.live += 1;
             }
         }
+        // Copied stragglers stand behind what came after them.
+        replay.order.sort_by_key(|batch| batch.seq());
         let recovered = RecoveredBatches { batches: replay.order, lost: replay.lost, torn };
         let index = Arc::new(RwLock::new(replay.places));
         let lost = replay.lost;
