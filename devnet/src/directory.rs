@@ -15,9 +15,13 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+
+/// How long a lock may be held by commands that only look at it.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A devnet's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,15 +142,18 @@ impl Directory {
     /// When another supervisor has it.
     pub fn lock(&self) -> Result<File> {
         let file = File::create(self.root.join("lock")).context("cannot open the lock file")?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                bail!(
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                // A command that looks whether it is held holds it for a moment itself.
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::yield_now(),
+                Err(TryLockError::WouldBlock) => bail!(
                     "a devnet runs in {}: `tonle devnet status` shows it, `tonle devnet down` ends it",
                     self.root.display()
-                )
+                ),
+                Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the folder"),
             }
-            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the folder"),
         }
     }
 
@@ -154,7 +161,8 @@ impl Directory {
     #[must_use]
     pub fn is_running(&self) -> bool {
         let Ok(file) = File::open(self.root.join("lock")) else { return false };
-        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+        // Shared, so that two commands that look at once do not take each other for a supervisor.
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// Replaces the state file, all or nothing.

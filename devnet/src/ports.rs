@@ -1,8 +1,11 @@
-//! Free ports on loopback. A port is probed by binding it for TCP and UDP, and stays bound until the process that will
-//! use it is about to start, so that several devnets that start together do not pick the same one.
+//! Free ports on loopback. A port is probed by binding it for TCP and UDP, and reserved among the devnets of one user by
+//! a locked file, since between the probe and the start of the node that binds it another devnet could choose it.
 
 use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
@@ -21,27 +24,22 @@ pub fn loopback(port: u16) -> SocketAddr {
 /// Is nobody listening on `port`, neither TCP nor UDP?
 #[must_use]
 pub fn is_free(port: u16) -> bool {
-    Held::bind(port).is_some()
+    TcpListener::bind(loopback(port)).is_ok() && UdpSocket::bind(loopback(port)).is_ok()
 }
 
-/// A port kept from others by being bound.
-#[derive(Debug)]
-struct Held {
-    _tcp: TcpListener,
-    _udp: UdpSocket,
+/// The folder of the files that reserve ports, one for each user.
+fn reservations() -> Option<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("tonle-ports-{}", rustix::process::getuid().as_raw()));
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.ok().map(|()| folder)
 }
 
-impl Held {
-    fn bind(port: u16) -> Option<Self> {
-        Some(Held { _tcp: TcpListener::bind(loopback(port)).ok()?, _udp: UdpSocket::bind(loopback(port)).ok()? })
-    }
-}
-
-/// Chooses ports; holds what it chose until dropped or released.
+/// Chooses ports; they stay reserved until it is dropped.
 #[derive(Debug)]
 pub struct Ports {
     next: u16,
-    held: Vec<Held>,
+    reservations: Option<PathBuf>,
+    reserved: Vec<File>,
     chosen: BTreeSet<u16>,
 }
 
@@ -51,7 +49,12 @@ impl Ports {
     pub fn new(seed: u32) -> Self {
         // A multiplicative hash (Knuth), so that neighbouring process ids start far apart.
         let offset = seed.wrapping_mul(2_654_435_761) % u32::from(RANGE_LENGTH);
-        Ports { next: u16::try_from(offset).unwrap_or(0), held: Vec::new(), chosen: BTreeSet::new() }
+        Ports {
+            next: u16::try_from(offset).unwrap_or(0),
+            reservations: reservations(),
+            reserved: Vec::new(),
+            chosen: BTreeSet::new(),
+        }
     }
 
     /// `preferred` when it is free, else another.
@@ -59,34 +62,35 @@ impl Ports {
     /// # Errors
     /// When every port of the range is taken.
     pub fn choose(&mut self, preferred: Option<u16>) -> Result<u16> {
-        let preferred = preferred.filter(|port| !self.chosen.contains(port));
         if let Some(port) = preferred
-            && let Some(held) = Held::bind(port)
+            && self.take(port)
         {
-            return Ok(self.keep(port, held));
+            return Ok(port);
         }
         for _ in 0..RANGE_LENGTH {
             let port = RANGE_FIRST + self.next;
             self.next = (self.next + 1) % RANGE_LENGTH;
-            if self.chosen.contains(&port) {
-                continue;
-            }
-            if let Some(held) = Held::bind(port) {
-                return Ok(self.keep(port, held));
+            if self.take(port) {
+                return Ok(port);
             }
         }
         bail!("no free port between {RANGE_FIRST} and {} on 127.0.0.1", RANGE_FIRST + RANGE_LENGTH - 1)
     }
 
-    /// Frees what is held; the ports are still never chosen again.
-    pub fn release(&mut self) {
-        self.held.clear();
-    }
-
-    fn keep(&mut self, port: u16, held: Held) -> u16 {
-        self.held.push(held);
-        self.chosen.insert(port);
-        port
+    /// Reserves `port` if nobody has it.
+    fn take(&mut self, port: u16) -> bool {
+        if self.chosen.contains(&port) {
+            return false;
+        }
+        if let Some(folder) = &self.reservations {
+            let Ok(file) = File::create(folder.join(port.to_string())) else { return false };
+            if file.try_lock().is_err() {
+                return false;
+            }
+            self.reserved.push(file);
+        }
+        // What is reserved and not free belongs to another program; the reservation does no harm.
+        is_free(port) && self.chosen.insert(port)
     }
 }
 
@@ -104,14 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn ports_held_by_one_devnet_are_not_chosen_by_another() {
-        let mut first = Ports::new(7);
-        let mut second = Ports::new(7);
-        let left: Vec<u16> = (0..40).map(|_| first.choose(None).unwrap()).collect();
-        let right: Vec<u16> = (0..40).map(|_| second.choose(None).unwrap()).collect();
-        assert!(left.iter().all(|port| !right.contains(port)));
-        assert!(left.iter().all(|port| !is_free(*port)));
-        first.release();
-        assert!(!left.contains(&first.choose(None).unwrap()));
+    fn ports_that_one_devnet_reserved_are_not_chosen_by_another() {
+        let (mut first, mut second) = (Ports::new(7), Ports::new(7));
+        let choose = |ports: &mut Ports| (0..40).map(|_| ports.choose(None).unwrap()).collect::<Vec<u16>>();
+        let (left, right) = (choose(&mut first), choose(&mut second));
+        assert!(left.iter().all(|port| is_free(*port) && !right.contains(port)));
+        assert!(choose(&mut first).iter().all(|port| !left.contains(port) && !right.contains(port)));
+        drop(first);
+        assert_eq!(second.choose(left.first().copied()).unwrap(), left[0]);
     }
 }

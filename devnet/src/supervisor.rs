@@ -83,7 +83,6 @@ impl Supervisor {
             control: control::listen(directory)?,
             _lock: lock,
         };
-        supervisor.ports.release();
         for index in 0..supervisor.members.len() {
             supervisor.launch(index)?;
         }
@@ -141,6 +140,7 @@ impl Supervisor {
                 notice(&format!("{name} did not stop in time and was killed"));
             }
         }
+        notice(&format!("stopped; state stays in {}", self.directory.root().display()));
         self.directory.remove_state();
         // The lock goes last: whoever finds it free finds nothing running.
         let _ = std::fs::remove_file(self.directory.control_socket());
@@ -183,7 +183,6 @@ impl Supervisor {
                 *port = self.ports.choose(None)?;
             }
         }
-        self.ports.release();
         Ok(())
     }
 

@@ -30,20 +30,9 @@ pub(crate) struct Arguments {
 /// Runs the node.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.exit_with_parent {
-        exit_with_parent()?;
+        tonle_devnet::lifeline::exit_with_parent()?;
     }
     let config = Config::load(&arguments.config, &Overrides::from_process(&arguments.set))?;
     tonle_node::telemetry::start(&config.log)?;
     tonle_node::run::run(config)
-}
-
-/// Asks the kernel to end this process with its parent, and looks whether the parent is gone already.
-fn exit_with_parent() -> anyhow::Result<()> {
-    let parent = rustix::process::getppid();
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    anyhow::ensure!(
-        parent.is_some() && rustix::process::getppid() == parent,
-        "the process that started this node has ended"
-    );
-    Ok(())
 }
