@@ -10,6 +10,7 @@ use tonle_replica::{Refusal, ReplicaStatus};
 
 use crate::event_loop::{Arrival, Inbox};
 use crate::grpc::{ArchiveFailed, Backend, NetworkStatus, PeerStatus, Refused, SupplyAudit};
+use crate::metrics::{Metrics, Reason};
 use crate::signatures::{PoolError, SignaturePool};
 use crate::storage::{Database, Error};
 
@@ -29,13 +30,21 @@ pub struct Running {
     pub peers: Peers,
     /// For the supply's full scan.
     pub database: Arc<Database>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Running {
+    fn count_refused(&self, reason: &str) {
+        self.metrics.requests_refused.get_or_create(&Reason::new(reason)).inc();
+    }
 }
 
 #[tonic::async_trait]
 impl Backend for Running {
     async fn verify(&self, transaction: SignedTransaction) -> Result<Verified<SignedTransaction>, Rejection> {
         match self.pool.check_transaction(transaction).await {
-            Ok(result) => result,
+            Ok(result) => result.inspect_err(|rejection| self.count_refused(rejection.code.name())),
             // The process is ending; the client tries another node.
             Err(PoolError::Full | PoolError::Ended) => std::future::pending().await,
         }
@@ -50,6 +59,7 @@ impl Backend for Running {
         match answer.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Refusal::Backpressure { retry_ms })) => {
+                self.count_refused("OVERLOADED");
                 Err(Refused::Backpressure { retry: Duration::from_millis(retry_ms) })
             }
             Ok(Err(Refusal::NoLane)) => Err(Refused::NotTaking),

@@ -55,8 +55,8 @@ pub struct Metrics {
     pub executed_height: Gauge<u64, AtomicU64>,
     /// Current view of this epoch.
     pub view: Gauge<u64, AtomicU64>,
-    /// Views that ended in a timeout certificate.
-    pub view_timeouts: Counter,
+    /// Leaders that this node times out at once because they were not heard.
+    pub skipped_leaders: Gauge,
     /// Seconds from a client's submission here to its receipt.
     pub finality_seconds: Histogram,
     /// Seconds from the guard's append to its fdatasync's end.
@@ -93,7 +93,7 @@ impl Metrics {
             finalized_height: Gauge::default(),
             executed_height: Gauge::default(),
             view: Gauge::default(),
-            view_timeouts: Counter::default(),
+            skipped_leaders: Gauge::default(),
             finality_seconds: Histogram::new(LATENCY_SECONDS),
             guard_sync_seconds: Histogram::new(SYNC_SECONDS),
             connected_peers: Gauge::default(),
@@ -125,7 +125,7 @@ impl Metrics {
         registry.register("tonle_finalized_height", "Highest finalized height", self.finalized_height.clone());
         registry.register("tonle_executed_height", "Highest height in the database", self.executed_height.clone());
         registry.register("tonle_view", "Current view of this epoch", self.view.clone());
-        registry.register("tonle_view_timeouts", "Views ended by a timeout certificate", self.view_timeouts.clone());
+        registry.register("tonle_skipped_leaders", "Leaders timed out at once: not heard", self.skipped_leaders.clone());
         registry.register(
             "tonle_finality_seconds",
             "From a client's submission at this node to its receipt",

@@ -93,14 +93,14 @@ async fn serve(
     inbox: Inbox,
     arrivals: std::sync::mpsc::Receiver<Arrival>,
 ) -> Result<()> {
-    let metrics = Metrics::new();
     let database = Arc::clone(&opened.database);
     let observed = Arc::clone(&database);
-    metrics.observe_database(Box::new(move |name| observed.property(name)));
     let set = opened.identity.context.set.clone();
     let me = opened.identity.me;
     let (network, events) = network::start(network_config(config, chain, &keys)?).await?;
-    let finality = Arc::new(Finality::new(tip(&opened)?));
+    let metrics = Metrics::with(|registry| network.metrics().register(registry));
+    metrics.observe_database(Box::new(move |name| observed.property(name)));
+    let finality = Arc::new(Finality::new(tip(&opened)?).measured(metrics.finality_seconds.clone()));
     let execution = start_execution(&opened.database, opened.ledger, &inbox, &finality, &metrics)?;
     let source = PeerSource::new(Arc::clone(&database), opened.batch_log.reader());
     let sync_server = SyncServer::start(source, network.clone())?;
@@ -121,6 +121,7 @@ async fn serve(
         status: Arc::clone(&status),
         peers,
         database: Arc::clone(&database),
+        metrics: Arc::clone(&metrics),
     };
     let parts = Parts {
         replica,

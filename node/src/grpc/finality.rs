@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{oneshot, watch};
 use tonle_crypto::{Digest, Domain};
 use tonle_ledger::{BlockInput, Executed, Receipt, SignedTransaction, TransactionId};
@@ -41,6 +43,7 @@ pub enum Answer {
 
 struct Waiting {
     sent: Digest,
+    began: Instant,
     sender: oneshot::Sender<Answer>,
 }
 
@@ -48,13 +51,21 @@ struct Waiting {
 pub struct Finality {
     tip: watch::Sender<Tip>,
     waiting: Mutex<BTreeMap<TransactionId, Vec<Waiting>>>,
+    /// Seconds from the beginning of a wait to its receipt.
+    latency: Option<Histogram>,
 }
 
 impl Finality {
     /// Starts at what the database holds.
     #[must_use]
     pub fn new(tip: Tip) -> Self {
-        Finality { tip: watch::Sender::new(tip), waiting: Mutex::new(BTreeMap::new()) }
+        Finality { tip: watch::Sender::new(tip), waiting: Mutex::new(BTreeMap::new()), latency: None }
+    }
+
+    /// Counts in `latency`, in seconds, how long each wait for a receipt of one's own took.
+    #[must_use]
+    pub fn measured(self, latency: Histogram) -> Self {
+        Finality { latency: Some(latency), ..self }
     }
 
     /// A block is on disk; `provable` is the height that the highest final header names.
@@ -69,6 +80,9 @@ impl Finality {
             let answer = Answer::Final(Arc::new(receipt.clone()));
             if receipt.takes_id() {
                 for waiter in waiters {
+                    if let Some(latency) = &self.latency {
+                        latency.observe(waiter.began.elapsed().as_secs_f64());
+                    }
                     let _gone = waiter.sender.send(answer.clone());
                 }
                 continue;
@@ -97,7 +111,7 @@ impl Finality {
     pub fn wait(&self, transaction: &SignedTransaction) -> oneshot::Receiver<Answer> {
         let (sender, answer) = oneshot::channel();
         let sent = sent_digest(transaction);
-        self.lock().entry(transaction.id()).or_default().push(Waiting { sent, sender });
+        self.lock().entry(transaction.id()).or_default().push(Waiting { sent, began: Instant::now(), sender });
         answer
     }
 

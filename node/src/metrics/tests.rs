@@ -22,7 +22,7 @@ async fn scraped(accept: &str) -> String {
     let metrics = Metrics::with(|registry| NetworkMetrics::default().register(registry));
     metrics.finalized_height.set(37);
     metrics.finality_seconds.observe(0.041);
-    metrics.view_timeouts.inc();
+    metrics.operations_applied.inc();
     metrics.operations_rejected.get_or_create(&Reason::new("INSUFFICIENT_FUNDS")).inc();
     metrics.observe_database(Box::new(|property| (property == "rocksdb.block-cache-usage").then_some(4096)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,7 +42,7 @@ async fn serves_open_metrics_to_those_who_ask_for_it() {
     assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer}");
     for line in [
         "tonle_finalized_height 37\n",
-        "# TYPE tonle_view_timeouts counter\ntonle_view_timeouts_total 1\n",
+        "# TYPE tonle_operations_applied counter\ntonle_operations_applied_total 1\n",
         "tonle_operations_rejected_total{reason=\"INSUFFICIENT_FUNDS\"} 1\n",
         "tonle_finality_seconds_bucket{le=\"0.05\"} 1\n",
         "tonle_database_block_cache_bytes 4096\n",
