@@ -1,1 +1,21 @@
-//! Under construction.
+//! The whole replica of n validators under deterministic simulation: virtual time, one thread, every choice from a seed.
+//!
+//! The replicas and the ledger's executors are the real ones, every message is encoded, decoded and checked as on a real
+//! wire; only the network, the disk, the clock and the clients are simulated. After every step the invariants of
+//! `invariants` are held; after the faults end, everything submitted must become final everywhere.
+//!
+//! Must not know: tokio, sockets, files, the machine's clock or randomness.
+
+mod chain;
+mod dice;
+mod disk;
+mod faults;
+mod invariants;
+mod memo;
+mod network;
+mod node;
+mod world;
+
+pub use faults::{Fault, Fired};
+pub use invariants::{Breach, Violation};
+pub use world::{Report, Sabotage, simulate};

@@ -1,0 +1,160 @@
+//! The chain that is simulated: its genesis, its keys, and transfers between its accounts.
+//!
+//! Must not know: nodes, the network, faults.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tonle_consensus::{Block, Epoch, SigningContext, Validator, ValidatorSet};
+use tonle_crypto::{Digest, SecretKey, Verified};
+use tonle_ledger::{
+    Account, AccountId, AccountKind, Amount, Asset, Balance, Executor, Genesis, GenesisAccount, GenesisAsset,
+    GenesisValidator, MemoryState, Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission,
+    Permissions, Role, SignedTransaction, Thresholds, TransactionBody, Transfer,
+};
+use tonle_replica::genesis_block;
+
+use crate::memo::Memo;
+
+/// Block time of genesis, and what the simulated wall clocks start at, in ms.
+pub(crate) const START_MS: u64 = 1_800_000_000_000;
+const HOUR_MS: u64 = 3_600_000;
+/// Accounts of each bank.
+const ACCOUNTS: usize = 3;
+const OPENING: u64 = 1_000_000;
+
+/// Everything fixed before the first event.
+pub(crate) struct Chain {
+    pub(crate) genesis: Genesis,
+    pub(crate) digest: Digest,
+    pub(crate) block: Block,
+    pub(crate) state: MemoryState,
+    pub(crate) set: ValidatorSet,
+    pub(crate) validator_keys: Vec<SecretKey>,
+    bank_keys: Vec<SecretKey>,
+}
+
+fn key(name: &str, index: usize) -> SecretKey {
+    let mut seed = [0u8; 32];
+    for (slot, byte) in seed.iter_mut().zip(format!("{name} {index}").bytes()) {
+        *slot = byte;
+    }
+    SecretKey::from_seed(&seed)
+}
+
+fn participant(id: ParticipantId, role: Role, key: &SecretKey, permissions: &[Permission]) -> Participant {
+    Participant {
+        id,
+        legal_name: format!("{} Plc.", id.as_str()),
+        bic: String::new(),
+        role,
+        mode: Mode::Active,
+        thresholds: Thresholds::default(),
+        keys: vec![ParticipantKey { key: key.public(), permissions: Permissions::of(permissions) }],
+    }
+}
+
+fn account(bank: usize, number: usize) -> Result<AccountId> {
+    AccountId::new(&format!("a{number}@bank{bank}")).context("account name")
+}
+
+impl Chain {
+    /// A chain of `banks` validators.
+    pub(crate) fn new(banks: usize, epoch_length: u64) -> Result<Self> {
+        let khr = Asset::new("KHR").context("asset")?;
+        let operator = ParticipantId::new("nbc").context("operator")?;
+        let bank_keys: Vec<SecretKey> = (0..banks).map(|bank| key("bank", bank)).collect();
+        let validator_keys: Vec<SecretKey> = (0..banks).map(|bank| key("validator", bank)).collect();
+        let names: Vec<ParticipantId> = (0..banks)
+            .map(|bank| ParticipantId::new(&format!("bank{bank}")).context("bank"))
+            .collect::<Result<_>>()?;
+        let mut participants =
+            vec![participant(operator, Role::Operator, &key("operator", 0), &[Permission::Pay, Permission::Issue])];
+        let (mut accounts, mut validators) = (Vec::new(), Vec::new());
+        for (bank, (name, bank_key)) in names.iter().zip(&bank_keys).enumerate() {
+            participants.push(participant(*name, Role::Bank, bank_key, &[Permission::Pay]));
+            for number in 0..ACCOUNTS {
+                let mut record = Account::new(AccountKind::Wallet, &[], 0);
+                let available = Amount::from_minor(OPENING);
+                record.set_balance(Balance { asset: khr, available, held: Amount::ZERO });
+                accounts.push(GenesisAccount { id: account(bank, number)?, account: record });
+            }
+        }
+        for (name, validator_key) in names.iter().zip(&validator_keys) {
+            let network_key = key("network", validators.len()).public();
+            validators.push(GenesisValidator { participant: *name, key: validator_key.public(), network_key });
+        }
+        let genesis = Genesis {
+            chain_name: "simulation".to_owned(),
+            created_ms: START_MS,
+            protocol_version: 1,
+            signature_rule: 1,
+            epoch_length,
+            checkpoint_every: 1,
+            max_lag: 16,
+            max_block_bytes: 4 << 20,
+            max_block_operations: 32_768,
+            idle_interval_ms: 1_000,
+            participants,
+            assets: vec![GenesisAsset { asset: khr, number: 116, exponent: 2, issuer: operator }],
+            accounts,
+            validators,
+        }
+        .sorted();
+        let (executor, changes) = Executor::create(&genesis)?;
+        let mut state = MemoryState::new();
+        state.apply(&changes);
+        let digest = genesis.digest();
+        let point = executor.point();
+        let block = genesis_block(digest, banks, START_MS, 1, point.state_root, point.results_root)
+            .context("genesis block")?;
+        let members = genesis.validators.iter().map(|validator| Validator {
+            name: validator.participant.as_str().to_owned(),
+            key: validator.key,
+            network_key: validator.network_key,
+        });
+        let set = ValidatorSet::new(Epoch::ZERO, members.collect())?;
+        Ok(Chain { genesis, digest, block, state, set, validator_keys, bank_keys })
+    }
+
+    /// What validators sign in an epoch.
+    pub(crate) fn signing(&self, epoch: u64) -> Result<SigningContext> {
+        let members = self.set.iter().map(|(_, validator)| validator.clone()).collect();
+        Ok(SigningContext { genesis: self.digest, set: ValidatorSet::new(Epoch::new(epoch), members)? })
+    }
+
+    /// The `number`-th transfer, between accounts that the caller drew.
+    pub(crate) fn transfer(
+        &self,
+        number: u64,
+        (from_bank, from, to_bank, to): (usize, usize, usize, usize),
+        amount: u64,
+        memo: &Memo,
+    ) -> Result<Arc<Verified<SignedTransaction>>> {
+        let body = TransactionBody {
+            chain: self.digest,
+            not_before_ms: START_MS - HOUR_MS,
+            not_after_ms: START_MS + HOUR_MS,
+            independent: false,
+            nonce: number.to_be_bytes().to_vec(),
+            operations: vec![Operation::Transfer(Box::new(Transfer {
+                from: account(from_bank, from % ACCOUNTS)?,
+                to: account(to_bank, (to + 1) % ACCOUNTS)?,
+                asset: Asset::new("KHR").context("asset")?,
+                amount: Amount::from_minor(amount),
+                instruction_ref: None,
+                purpose: None,
+                external_ref: None,
+                remittance: Vec::new(),
+            }))],
+        };
+        let bank_key = self.bank_keys.get(from_bank).context("bank key")?;
+        let bytes = body.to_bytes();
+        let signature = memo.sign(bank_key, &SignedTransaction::signed_message(&self.digest, &bytes));
+        let signed = SignedTransaction::from_parts(&bytes, &[(bank_key.public(), signature)])
+            .map_err(|rejection| anyhow::anyhow!("own transfer: {rejection:?}"))?;
+        let verified = Verified::check(signed, &self.digest, memo)
+            .map_err(|rejection| anyhow::anyhow!("own transfer: {rejection:?}"))?;
+        Ok(Arc::new(verified))
+    }
+}

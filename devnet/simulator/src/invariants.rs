@@ -1,0 +1,283 @@
+//! What must hold after every step, and what a simulation that breaks it says.
+//!
+//! Must not know: how nodes work; it sees what they write, sign and execute.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use tonle_consensus::{GuardRecord, Statement};
+use tonle_crypto::Digest;
+use tonle_ledger::{Asset, Executed, TransactionId};
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// Two blocks are final at one height.
+    #[error("node {node}: height {height} is {here:?}, elsewhere {there:?}")]
+    TwoFinal {
+        /// Who.
+        node: usize,
+        /// Where.
+        height: u64,
+        /// Its block.
+        here: Digest,
+        /// Another's.
+        there: Digest,
+    },
+    /// A height was executed twice, or one was left out.
+    #[error("node {node} executes height {height} after {after}")]
+    Order {
+        /// Who.
+        node: usize,
+        /// What.
+        height: u64,
+        /// After what.
+        after: u64,
+    },
+    /// Roots of one height differ.
+    #[error("node {node}: another root at height {height}")]
+    Roots {
+        /// Who.
+        node: usize,
+        /// Where.
+        height: u64,
+    },
+    /// Money was made or lost.
+    #[error("node {node}: supply changed at height {height}")]
+    Supply {
+        /// Who.
+        node: usize,
+        /// Where.
+        height: u64,
+    },
+    /// The guard went back.
+    #[error("node {node}: its guard went back")]
+    GuardWentBack {
+        /// Who.
+        node: usize,
+    },
+    /// A validator signed two things that contradict each other.
+    #[error("node {node} signed {first:?} and {second:?}")]
+    Contradiction {
+        /// Who.
+        node: usize,
+        /// One.
+        first: Statement,
+        /// The other.
+        second: Statement,
+    },
+    /// A statement was signed before the guard that covers it was durable.
+    #[error("node {node} signs {statement:?}, which its guard does not cover")]
+    Unguarded {
+        /// Who.
+        node: usize,
+        /// What.
+        statement: Statement,
+    },
+    /// Data was acknowledged or sent before it was durable.
+    #[error("node {node} vouches for batch {digest:?} that is not on its disk")]
+    NotDurable {
+        /// Who.
+        node: usize,
+        /// What.
+        digest: Digest,
+    },
+    /// A transaction left two receipts.
+    #[error("transaction {transaction} executed at heights {first} and {second}")]
+    Twice {
+        /// Which.
+        transaction: TransactionId,
+        /// Where.
+        first: u64,
+        /// And where.
+        second: u64,
+    },
+    /// A node refused what an honest one sent.
+    #[error("node {node}'s message is refused: {why}")]
+    HonestRefused {
+        /// Whose.
+        node: usize,
+        /// Why.
+        why: String,
+    },
+    /// A node stopped.
+    #[error("node {node} halted: {why}")]
+    Halted {
+        /// Who.
+        node: usize,
+        /// Why.
+        why: String,
+    },
+    /// Time does not go on.
+    #[error("node {node} asks for a tick again and again at the same moment")]
+    Spins {
+        /// Who.
+        node: usize,
+    },
+    /// Not everything became final after all faults had ended.
+    #[error("{missing} of {submitted} transactions are not final everywhere; executed heights {heights:?}")]
+    NotLive {
+        /// How many.
+        missing: usize,
+        /// Of how many.
+        submitted: usize,
+        /// By node.
+        heights: Vec<u64>,
+    },
+    /// The simulator itself failed.
+    #[error("simulator: {0}")]
+    Simulator(String),
+}
+
+/// A breach, and how to see it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The seed.
+    pub seed: u64,
+    /// Virtual time, in microseconds.
+    pub at_us: u64,
+    /// What.
+    pub breach: Breach,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seed, ms) = (self.seed, self.at_us / 1_000);
+        writeln!(f, "seed {seed} at {ms} ms: {}", self.breach)?;
+        write!(f, "reproduce: cargo run --release -p tonle-simulator --bin simulate -- --seed {seed}")
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// What all nodes together have shown so far.
+#[derive(Debug, Default)]
+pub(crate) struct Invariants {
+    finals: BTreeMap<u64, Digest>,
+    roots: BTreeMap<u64, (Digest, Digest)>,
+    supply: Option<BTreeMap<Asset, u128>>,
+    receipts: BTreeMap<TransactionId, u64>,
+    said: BTreeMap<usize, Said>,
+}
+
+/// What one validator has signed, over all its restarts.
+#[derive(Debug, Default)]
+struct Said {
+    blocks: BTreeMap<(u8, u64, u64), Statement>,
+    timeouts: BTreeMap<(u64, u64), Statement>,
+    finalized: BTreeMap<(u64, u64), Statement>,
+}
+
+impl Invariants {
+    /// Where a transaction's receipt is.
+    pub(crate) fn receipt(&self, transaction: &TransactionId) -> Option<u64> {
+        self.receipts.get(transaction).copied()
+    }
+    /// The highest final height of any node.
+    pub(crate) fn highest(&self) -> u64 {
+        self.finals.last_key_value().map_or(0, |(height, _)| *height)
+    }
+
+    /// A node is told to execute a block, after the given height.
+    pub(crate) fn finalized(&mut self, node: usize, after: u64, height: u64, block: Digest) -> Result<(), Breach> {
+        if height != after + 1 {
+            return Err(Breach::Order { node, height, after });
+        }
+        let there = *self.finals.entry(height).or_insert(block);
+        if there == block { Ok(()) } else { Err(Breach::TwoFinal { node, height, here: block, there }) }
+    }
+
+    /// A node executed a block.
+    pub(crate) fn executed(&mut self, node: usize, executed: &Executed) -> Result<(), Breach> {
+        let height = executed.height;
+        let roots = (executed.state_root, executed.results_root);
+        let first = !self.roots.contains_key(&height);
+        if *self.roots.entry(height).or_insert(roots) != roots {
+            return Err(Breach::Roots { node, height });
+        }
+        if *self.supply.get_or_insert_with(|| executed.supply.clone()) != executed.supply {
+            return Err(Breach::Supply { node, height });
+        }
+        for receipt in executed.receipts.iter().filter(|_| first) {
+            if let Some(before) = self.receipts.insert(receipt.transaction, height) {
+                let transaction = receipt.transaction;
+                return Err(Breach::Twice { transaction, first: before, second: height });
+            }
+        }
+        Ok(())
+    }
+
+    /// The supply that must never change.
+    pub(crate) fn set_supply(&mut self, supply: BTreeMap<Asset, u128>) {
+        self.supply = Some(supply);
+    }
+
+    /// A node replaces its guard.
+    pub(crate) fn guarded(node: usize, before: Option<&GuardRecord>, after: &GuardRecord) -> Result<(), Breach> {
+        if before.is_none_or(|before| after.continues(before)) { Ok(()) } else { Err(Breach::GuardWentBack { node }) }
+    }
+
+    /// A node signs a statement in an epoch, with this guard on its disk.
+    pub(crate) fn signs(
+        &mut self,
+        node: usize,
+        guard: Option<&GuardRecord>,
+        epoch: u64,
+        statement: Statement,
+    ) -> Result<(), Breach> {
+        if !guard.is_some_and(|guard| guard.epoch.get() > epoch || covers(guard, &statement)) {
+            return Err(Breach::Unguarded { node, statement });
+        }
+        let said = self.said.entry(node).or_default();
+        let contradiction = match statement {
+            Statement::Proposal { view, block, .. } => said.block(1, (epoch, view.get()), block, statement),
+            Statement::Notarize { view, block } => said.block(2, (epoch, view.get()), block, statement),
+            Statement::Finalize { view, block } => {
+                said.finalized.insert((epoch, view.get()), statement);
+                let later = said.timeouts.range((epoch, view.get())..=(epoch, u64::MAX));
+                let broken = later.map(|(_, timeout)| timeout).find(|timeout| high(timeout) < view.get());
+                broken.copied().or_else(|| said.block(3, (epoch, view.get()), block, statement))
+            }
+            Statement::Timeout { view, high_view } => {
+                said.timeouts.insert((epoch, view.get()), statement);
+                let above = (epoch, high_view.get() + 1)..=(epoch, view.get());
+                (high_view < view).then(|| said.finalized.range(above).next().map(|(_, first)| *first)).flatten()
+            }
+        };
+        contradiction.map_or(Ok(()), |first| Err(Breach::Contradiction { node, first, second: statement }))
+    }
+}
+
+impl Said {
+    fn block(&mut self, kind: u8, at: (u64, u64), block: Digest, statement: Statement) -> Option<Statement> {
+        let first = *self.blocks.entry((kind, at.0, at.1)).or_insert(statement);
+        (block_of(&first) != Some(block)).then_some(first)
+    }
+}
+
+fn high(timeout: &Statement) -> u64 {
+    match timeout {
+        Statement::Timeout { high_view, .. } => high_view.get(),
+        Statement::Proposal { .. } | Statement::Notarize { .. } | Statement::Finalize { .. } => u64::MAX,
+    }
+}
+
+fn block_of(statement: &Statement) -> Option<Digest> {
+    match statement {
+        Statement::Proposal { block, .. } | Statement::Notarize { block, .. } | Statement::Finalize { block, .. } => {
+            Some(*block)
+        }
+        Statement::Timeout { .. } => None,
+    }
+}
+
+/// Does the record say that this was signed, or something later?
+fn covers(guard: &GuardRecord, statement: &Statement) -> bool {
+    let last = match statement {
+        Statement::Proposal { .. } => guard.last_proposal.map(|choice| choice.view),
+        Statement::Notarize { .. } => guard.last_notarize.map(|choice| choice.view),
+        Statement::Finalize { .. } => guard.last_finalize.map(|choice| choice.view),
+        Statement::Timeout { .. } => guard.last_timeout.map(|surrender| surrender.view),
+    };
+    last.is_some_and(|last| last >= statement.view())
+}

@@ -1,0 +1,418 @@
+//! One simulated node: a real replica and a real executor over a simulated disk, and how its effects are carried out.
+//!
+//! Must not know: which faults are scheduled.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tonle_consensus::{Block, Checkpoint, GuardRecord, Height, Recipients, Time, ValidatorIndex};
+use tonle_crypto::Canonical;
+use tonle_ledger::{BlockInput, Executor};
+use tonle_replica::{
+    Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, PeerMessage, Replica, serve,
+};
+
+use crate::chain::START_MS;
+use crate::disk::Disk;
+use crate::faults::Fault;
+use crate::invariants::{Breach, Invariants};
+use crate::network::Fate;
+use crate::world::{Happening, Sabotage, World};
+
+/// Signing takes this long, in microseconds.
+const SIGN_US: u64 = 100;
+/// A tick that is due again at once this many times in a row means that time stands still.
+const SPINS_MAX: u32 = 100;
+
+/// A machine: its disk, and what runs on it.
+pub(crate) struct Node {
+    pub(crate) disk: Disk,
+    pub(crate) running: Option<Running>,
+    /// Counts starts; what was under way at an earlier one is void.
+    pub(crate) boot: u64,
+    /// How far its wall clock is ahead, in ms.
+    pub(crate) clock_ms: u64,
+    pub(crate) slow_disk_until: u64,
+    /// Lost files that it had vouched for.
+    pub(crate) damaged: bool,
+    pub(crate) connected: Vec<bool>,
+}
+
+/// A started node.
+pub(crate) struct Running {
+    pub(crate) replica: Replica,
+    executor: Executor,
+    epoch: u64,
+    started_us: u64,
+    tick_at: Option<u64>,
+    spins: u32,
+    outbox: VecDeque<Effect>,
+    persisting: Option<(GuardRecord, Vec<Block>)>,
+    storing: VecDeque<Arc<Batch>>,
+    stored_us: u64,
+    executing: VecDeque<FinalBlock>,
+}
+
+/// Turns a validator's place into its index.
+pub(crate) fn validator(node: usize) -> ValidatorIndex {
+    ValidatorIndex::new(u16::try_from(node).unwrap_or(u16::MAX))
+}
+
+impl World {
+    /// Starts a node from its disk.
+    pub(crate) fn boot(&mut self, at: usize) -> Result<(), Breach> {
+        let now = self.now_us;
+        let plan = self.epoch_length;
+        let node = &mut self.nodes[at];
+        if node.running.is_some() {
+            return Ok(());
+        }
+        if self.sabotage == Some(Sabotage::ForgetGuard) {
+            node.disk.guard = None;
+        }
+        let start = || -> Result<(Replica, Executor, u64)> {
+            let epoch = node.disk.height().checked_div(plan).unwrap_or(0);
+            let identity = Identity { context: self.chain.signing(epoch)?, me: Some(validator(at)) };
+            let consensus = tonle_consensus::Config { epoch_length: plan, ..tonle_consensus::Config::default() };
+            let config = Config { consensus, max_lag: 16, ..Config::default() };
+            let executor = Executor::open(&self.chain.genesis, node.disk.state.iter())?;
+            Ok((Replica::new(identity, config, node.disk.recover(plan)?), executor, epoch))
+        };
+        let (replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        node.boot += 1;
+        node.connected.iter_mut().for_each(|connected| *connected = false);
+        node.running = Some(Running {
+            replica,
+            executor,
+            epoch,
+            started_us: now,
+            tick_at: None,
+            spins: 0,
+            outbox: VecDeque::new(),
+            persisting: None,
+            storing: VecDeque::new(),
+            stored_us: 0,
+            executing: VecDeque::new(),
+        });
+        self.feed(at, Event::Start)?;
+        for other in 0..self.nodes.len() {
+            let delay = self.dice.between(1_000, 50_000);
+            self.after(delay, Happening::Connect { one: at, other });
+        }
+        Ok(())
+    }
+
+    /// Ends a node at once. A write under way is lost, or made it without anybody having been told.
+    pub(crate) fn crash(&mut self, at: usize) {
+        let Some(running) = self.nodes[at].running.take() else { return };
+        self.fired.count(Fault::Crash);
+        if let Some((record, blocks)) = running.persisting {
+            if self.dice.chance(500) && Invariants::guarded(at, self.nodes[at].disk.guard.as_ref(), &record).is_ok() {
+                persist(&mut self.nodes[at].disk, record, blocks);
+            } else {
+                self.fired.count(Fault::UnsyncedLost);
+            }
+        }
+        for batch in running.storing {
+            // A log is written in order: nothing after the first that is lost survives.
+            if self.dice.chance(500) {
+                self.fired.count(Fault::UnsyncedLost);
+                break;
+            }
+            self.nodes[at].disk.log.push(batch);
+        }
+        for other in 0..self.nodes.len() {
+            self.disconnect(at, other);
+        }
+    }
+
+    /// Gives a node an event and carries out what follows.
+    pub(crate) fn feed(&mut self, at: usize, event: Event) -> Result<(), Breach> {
+        let now = self.now_us;
+        let node = &mut self.nodes[at];
+        let Some(running) = &mut node.running else { return Ok(()) };
+        let is_tick = matches!(event, Event::Tick);
+        let monotonic_us = now - running.started_us;
+        let time = Time { monotonic_us, wall_ms: START_MS + now / 1_000 + node.clock_ms };
+        let effects = running.replica.handle(time, event);
+        self.trace.update(&now.to_be_bytes());
+        self.trace.update(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
+        running.outbox.extend(effects);
+        if let Some(deadline) = running.replica.deadline() {
+            let overdue = deadline <= monotonic_us;
+            running.spins = if overdue && is_tick { running.spins + 1 } else { 0 };
+            if running.spins > SPINS_MAX {
+                return Err(Breach::Spins { node: at });
+            }
+            let due = (running.started_us + deadline).max(now + u64::from(is_tick && overdue));
+            if running.tick_at.is_none_or(|tick| tick > due) {
+                running.tick_at = Some(due);
+                let boot = node.boot;
+                self.at(due, Happening::Tick { node: at, boot });
+            }
+        }
+        self.pump(at)
+    }
+
+    /// A tick that was asked for.
+    pub(crate) fn tick(&mut self, at: usize) -> Result<(), Breach> {
+        let now = self.now_us;
+        let Some(running) = &mut self.nodes[at].running else { return Ok(()) };
+        if running.tick_at != Some(now) {
+            return Ok(());
+        }
+        running.tick_at = None;
+        self.feed(at, Event::Tick)
+    }
+
+    /// Carries out effects in order; those after a Persist wait for it.
+    fn pump(&mut self, at: usize) -> Result<(), Breach> {
+        loop {
+            let Some(running) = &mut self.nodes[at].running else { return Ok(()) };
+            if running.persisting.is_some() {
+                return Ok(());
+            }
+            let Some(effect) = running.outbox.pop_front() else { return Ok(()) };
+            self.carry_out(at, effect)?;
+        }
+    }
+
+    fn sync_us(&mut self, at: usize) -> u64 {
+        let slow = self.nodes[at].slow_disk_until > self.now_us;
+        if slow {
+            self.fired.count(Fault::SlowDisk);
+        }
+        if slow { self.dice.between(20_000, 200_000) } else { self.dice.between(200, 3_000) }
+    }
+
+    fn carry_out(&mut self, at: usize, effect: Effect) -> Result<(), Breach> {
+        let boot = self.nodes[at].boot;
+        match effect {
+            Effect::Persist { record, blocks } => self.persist(at, record, blocks)?,
+            Effect::Sign(request) => {
+                let node = &self.nodes[at];
+                let epoch = node.running.as_ref().map_or(0, |running| running.epoch);
+                self.invariants.signs(at, node.disk.guard.as_ref(), epoch, request.statement())?;
+                let signature = self.memo.sign(&self.chain.validator_keys[at], request.message());
+                let event = Event::Signed { request, signature };
+                self.after(SIGN_US, Happening::Local { node: at, boot, event });
+            }
+            Effect::SignBatch { seq, message } => {
+                let signature = self.memo.sign(&self.chain.validator_keys[at], &message);
+                let event = Event::BatchSigned { seq, signature };
+                self.after(SIGN_US, Happening::Local { node: at, boot, event });
+            }
+            Effect::StoreBatch(batch) => self.store(at, batch),
+            Effect::Send { to, message } => self.send(at, &to, message)?,
+            Effect::Gossip(batch) => {
+                let message = PeerMessage::Batch(Arc::clone(batch.raw()));
+                self.send(at, &Recipients::All, message)?;
+            }
+            Effect::Serve { to, request } => {
+                let response = serve(&request, &self.nodes[at].disk);
+                self.send(at, &Recipients::One(to), PeerMessage::Response(response))?;
+            }
+            Effect::Execute(block) => self.execute(at, block)?,
+            Effect::Accepted { ticket } => self.accepted(at, ticket),
+            Effect::Refused { .. } => {}
+            Effect::ReleaseBatches { up_to } => self.nodes[at].disk.release_batches(&up_to),
+            Effect::ReleaseBlocks { up_to } => self.nodes[at].disk.release_blocks(up_to),
+            Effect::EpochBegan { .. } => {
+                if let Some(running) = &mut self.nodes[at].running {
+                    running.epoch += 1;
+                }
+            }
+            Effect::Misbehaviour(proof) => return self.accused(at, &proof),
+            Effect::GuardLost { statement } => {
+                if !self.nodes[at].disk.guard_lost {
+                    return Err(Breach::Unguarded { node: at, statement });
+                }
+            }
+            Effect::Halt(reason) => return Err(Breach::Halted { node: at, why: reason.to_string() }),
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self, at: usize, record: GuardRecord, blocks: Vec<Block>) -> Result<(), Breach> {
+        let boot = self.nodes[at].boot;
+        Invariants::guarded(at, self.nodes[at].disk.guard.as_ref(), &record)?;
+        if self.sabotage == Some(Sabotage::GuardNotWritten) {
+            self.nodes[at].disk.guard.get_or_insert(record);
+            return Ok(());
+        }
+        let delay = self.sync_us(at);
+        if let Some(running) = &mut self.nodes[at].running {
+            running.persisting = Some((record, blocks));
+        }
+        self.after(delay, Happening::Persisted { node: at, boot });
+        Ok(())
+    }
+
+    /// The guard is on disk: what waited for it goes on.
+    pub(crate) fn persisted(&mut self, at: usize) -> Result<(), Breach> {
+        let node = &mut self.nodes[at];
+        let Some((record, blocks)) = node.running.as_mut().and_then(|running| running.persisting.take()) else {
+            return Ok(());
+        };
+        persist(&mut node.disk, record, blocks);
+        self.pump(at)
+    }
+
+    fn store(&mut self, at: usize, batch: Arc<Batch>) {
+        let (now, boot) = (self.now_us, self.nodes[at].boot);
+        let delay = self.sync_us(at);
+        let Some(running) = &mut self.nodes[at].running else { return };
+        // One log: syncs end in the order they began.
+        let done = (now + delay).max(running.stored_us + 1);
+        running.stored_us = done;
+        running.storing.push_back(Arc::clone(&batch));
+        if self.sabotage == Some(Sabotage::BatchNotSynced) {
+            let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
+            self.after(1, Happening::Local { node: at, boot, event });
+        }
+        self.at(done, Happening::Stored { node: at, boot });
+    }
+
+    /// The next batch is in the log.
+    pub(crate) fn stored(&mut self, at: usize) -> Result<(), Breach> {
+        let node = &mut self.nodes[at];
+        let Some(batch) = node.running.as_mut().and_then(|running| running.storing.pop_front()) else {
+            return Ok(());
+        };
+        let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
+        node.disk.lane_lost &= batch.lane() != validator(at);
+        node.disk.log.push(batch);
+        self.feed(at, event)
+    }
+
+    fn execute(&mut self, at: usize, block: FinalBlock) -> Result<(), Breach> {
+        let boot = self.nodes[at].boot;
+        let delay = self.sync_us(at);
+        let node = &mut self.nodes[at];
+        let Some(running) = &mut node.running else { return Ok(()) };
+        let after = running.executing.back().map_or(node.disk.height(), |last| last.block.height().get());
+        self.invariants.finalized(at, after, block.block.height().get(), block.block.digest())?;
+        let idle = running.executing.is_empty();
+        running.executing.push_back(block);
+        if idle {
+            self.after(delay, Happening::Written { node: at, boot });
+        }
+        Ok(())
+    }
+
+    /// The next block is executed and in the database.
+    pub(crate) fn written(&mut self, at: usize) -> Result<(), Breach> {
+        let boot = self.nodes[at].boot;
+        let delay = self.sync_us(at);
+        let node = &mut self.nodes[at];
+        let Some(running) = &mut node.running else { return Ok(()) };
+        let Some(block) = running.executing.pop_front() else { return Ok(()) };
+        let input = BlockInput {
+            height: block.block.height().get(),
+            timestamp_ms: block.block.header().timestamp().get(),
+            transactions: block.transactions().cloned().collect(),
+        };
+        let executed = running
+            .executor
+            .execute(&input, &node.disk.state)
+            .map_err(|fatal| Breach::Halted { node: at, why: fatal.to_string() })?;
+        let checkpoint = Checkpoint {
+            height: Height::new(executed.height),
+            state_root: executed.state_root,
+            results_root: executed.results_root,
+        };
+        node.disk.state.apply(&executed.changes);
+        node.disk.write_block(&block, checkpoint);
+        if !running.executing.is_empty() {
+            self.after(delay, Happening::Written { node: at, boot });
+        }
+        self.invariants.executed(at, &executed)?;
+        self.feed(at, Event::Executed { checkpoint })
+    }
+
+    /// Sends over a real wire format: encoded, decoded and checked once, for all receivers.
+    fn send(&mut self, from: usize, to: &Recipients, message: PeerMessage) -> Result<(), Breach> {
+        self.vouches(from, &message)?;
+        let bytes = message.encode();
+        self.trace.update(&bytes);
+        let refused = |why: String| Breach::HonestRefused { node: from, why };
+        let message = PeerMessage::decode(&bytes).map_err(|error| refused(error.to_string()))?;
+        let checked =
+            CheckedMessage::check(message, &self.context, &self.memo).map_err(|error| refused(error.to_string()))?;
+        let checked = Rc::new(checked);
+        let receivers: Vec<usize> = match to {
+            Recipients::One(one) => vec![one.index()],
+            Recipients::Many(many) => many.iter().map(|one| one.index()).collect(),
+            Recipients::All => (0..self.nodes.len()).collect(),
+        };
+        for receiver in receivers.into_iter().filter(|receiver| *receiver != from) {
+            if !self.nodes[from].connected[receiver] {
+                continue;
+            }
+            let boot = self.nodes[receiver].boot;
+            let fate = self.network.fate(self.now_us, from, receiver, &mut self.dice, &mut self.fired);
+            let Fate::Arrives(delays) = fate else { continue };
+            for delay in delays {
+                let message = Rc::clone(&checked);
+                self.after(delay, Happening::Deliver { from, to: receiver, boot, message });
+            }
+        }
+        Ok(())
+    }
+
+    /// R8 for data: what leaves a node as its own, or as held by it, is on its disk.
+    fn vouches(&self, from: usize, message: &PeerMessage) -> Result<(), Breach> {
+        let node = &self.nodes[from];
+        let lane = &self.chain.validator_keys[from];
+        let digests: Vec<_> = match message {
+            PeerMessage::Acknowledge(acknowledgement) => {
+                acknowledgement.lanes.iter().map(|line| (line.lane.index(), line.tip.seq, line.tip.digest)).collect()
+            }
+            PeerMessage::Batch(batch) if *batch.lane() == lane.public() => vec![(from, batch.seq(), batch.digest())],
+            PeerMessage::Batch(_)
+            | PeerMessage::Consensus(_)
+            | PeerMessage::Request(_)
+            | PeerMessage::Response(_)
+            | PeerMessage::FinalTip { .. } => Vec::new(),
+        };
+        for (lane, seq, digest) in digests {
+            if seq > 0 && !node.disk.holds(&digest) {
+                let lanes = node.running.as_ref().map(|running| running.replica.status().lanes).unwrap_or_default();
+                // What is final is held by others for ever; that it is still to be fetched here does not matter.
+                if lanes.get(lane).is_none_or(|lane| lane.last_final < seq) {
+                    return Err(Breach::NotDurable { node: from, digest });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn disconnect(&mut self, one: usize, other: usize) {
+        if let Some(connected) = self.nodes[one].connected.get_mut(other) {
+            *connected = false;
+        }
+        let was = std::mem::replace(&mut self.nodes[other].connected[one], false);
+        if was && self.nodes[other].running.is_some() {
+            let boot = self.nodes[other].boot;
+            let event = Event::Disconnected(validator(one));
+            self.after(1_000, Happening::Local { node: other, boot, event });
+        }
+    }
+}
+
+fn persist(disk: &mut Disk, record: GuardRecord, blocks: Vec<Block>) {
+    disk.guard = Some(record);
+    disk.journal.extend(blocks.into_iter().map(|block| (block.digest(), block)));
+}
+
+/// A number that a simulation's context could not give.
+pub(crate) fn missing(what: &'static str) -> Breach {
+    Breach::Simulator(what.to_owned())
+}
+
+/// The seed's chain.
+pub(crate) fn chain(nodes: usize, epoch_length: u64) -> Result<crate::chain::Chain> {
+    crate::chain::Chain::new(nodes, epoch_length).context("chain")
+}
