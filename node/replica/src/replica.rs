@@ -184,7 +184,12 @@ impl Replica {
             }
             Event::Peer { from, message } => self.message(now, from, message, out),
             Event::Submitted { transaction, ticket } => self.lanes.submit(now_us, &transaction, ticket, out),
-            Event::Signed { request, signature } => self.engine(now, Input::Signed { request, signature }, out),
+            Event::Signed { request, signature } => {
+                // A signature that was asked for in the epoch before is of no use to this one's engine.
+                if request.message() == request.statement().preimage(&self.identity.context) {
+                    self.engine(now, Input::Signed { request, signature }, out);
+                }
+            }
             Event::BatchSigned { seq, signature } => self.lanes.batch_signed(seq, signature, out),
             Event::BatchStored { lane, digest } => self.lanes.batch_stored(lane, &digest, out),
             Event::Executed { checkpoint } => match self.execution.executed_block(checkpoint) {

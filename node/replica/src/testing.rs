@@ -1,0 +1,128 @@
+//! A small chain for the tests of this crate: four validators, real keys, real batches.
+
+use std::sync::Arc;
+
+use tonle_consensus::{
+    Bitmap, Block, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind, SigningContext,
+    Statement, Timestamp, Validator, ValidatorIndex, ValidatorSet, View, payload_digest,
+};
+use tonle_crypto::{Canonical, Digest, SecretKey, Strict, Verified};
+use tonle_ledger::{AccountId, Amount, Asset, Operation, SignedTransaction, TransactionBody, Transfer};
+
+use crate::batch::UnsignedBatch;
+use crate::{Batch, Cut, PeerContext, Tip, genesis_block};
+
+pub(crate) const NODES: u16 = 4;
+
+pub(crate) fn chain() -> Digest {
+    Digest::from_bytes([7; 32])
+}
+pub(crate) fn key(index: u16) -> SecretKey {
+    SecretKey::from_seed(&[u8::try_from(index).unwrap() + 1; 32])
+}
+pub(crate) fn lane(index: u16) -> ValidatorIndex {
+    ValidatorIndex::new(index)
+}
+pub(crate) fn set() -> ValidatorSet {
+    let members = (0..NODES).map(|index| Validator {
+        name: format!("bank{index}"),
+        key: key(index).public(),
+        network_key: key(index + 100).public(),
+    });
+    ValidatorSet::new(Epoch::ZERO, members.collect()).unwrap()
+}
+pub(crate) fn signing() -> SigningContext {
+    SigningContext { genesis: chain(), set: set() }
+}
+pub(crate) fn context() -> PeerContext {
+    PeerContext::new(chain(), set())
+}
+
+/// A transfer, made distinct by `number`, padded to about `size` bytes.
+pub(crate) fn transaction(number: u64, size: usize) -> Arc<Verified<SignedTransaction>> {
+    let account = |name| AccountId::new(name).unwrap();
+    let transfer = |_| {
+        Operation::Transfer(Box::new(Transfer {
+            from: account("a@bank0"),
+            to: account("b@bank1"),
+            asset: Asset::new("KHR").unwrap(),
+            amount: Amount::from_minor(1),
+            instruction_ref: None,
+            purpose: None,
+            external_ref: None,
+            remittance: vec![0; 512.min(size)],
+        }))
+    };
+    let body = TransactionBody {
+        chain: chain(),
+        not_before_ms: 0,
+        not_after_ms: 1,
+        independent: false,
+        nonce: number.to_be_bytes().to_vec(),
+        operations: (0..size / 512 + 1).map(transfer).collect(),
+    };
+    let signed = body.sign(&[&key(50)]).unwrap();
+    Arc::new(Verified::check(signed, &chain(), &Strict).unwrap())
+}
+
+/// The batch of a lane after `parent`, with one transaction that `number` makes distinct.
+pub(crate) fn batch_of(index: u16, parent: Tip, number: u64, size: usize) -> Arc<Batch> {
+    let owner = (lane(index), key(index).public());
+    let unsigned = UnsignedBatch::pack(chain(), owner, parent, vec![transaction(number, size)]);
+    let signature = key(index).sign(unsigned.preimage());
+    let batch = unsigned.sign(signature);
+    // Whatever this makes passes the checks that a peer's batch passes.
+    Arc::new(Batch::check(Arc::clone(batch.raw()), context().batches(), &Strict).unwrap())
+}
+pub(crate) fn batch(index: u16, parent: Tip, number: u64) -> Arc<Batch> {
+    batch_of(index, parent, number, 0)
+}
+/// The first `count` batches of a lane.
+pub(crate) fn batches(index: u16, count: u64) -> Vec<Arc<Batch>> {
+    let mut parent = Tip::EMPTY;
+    let mut next = |number| {
+        let batch = batch(index, parent, number);
+        parent = batch.tip();
+        batch
+    };
+    (0..count).map(&mut next).collect()
+}
+
+pub(crate) fn checkpoint(height: u64) -> Checkpoint {
+    let root = Digest::from_bytes([u8::try_from(height % 250).unwrap(); 32]);
+    Checkpoint { height: Height::new(height), state_root: root, results_root: root }
+}
+pub(crate) fn genesis() -> Block {
+    let root = checkpoint(0).state_root;
+    genesis_block(chain(), usize::from(NODES), 1, 1, root, root).unwrap()
+}
+/// A block after `parent` with this cut, naming this checkpoint.
+pub(crate) fn block(parent: &Block, cut: &Cut, named: Checkpoint) -> Block {
+    let payload = cut.encode();
+    let header = Header::new(HeaderFields {
+        parent: parent.digest(),
+        height: parent.height().next().unwrap(),
+        timestamp: Timestamp::new(parent.header().timestamp().get() + 1),
+        protocol_version: 1,
+        payload: payload_digest(&payload),
+        checkpoint: named,
+        next_set: None,
+    });
+    Block::new(header, payload).unwrap()
+}
+/// An FC of a block by the first three validators.
+pub(crate) fn certificate(block: &Block, epoch: u64) -> QuorumCertificate {
+    let context = context().signing(Epoch::new(epoch));
+    let view = View::new(block.height().get());
+    let message = Statement::Finalize { view, block: block.digest() }.preimage(&context);
+    let mut signers = Bitmap::empty(usize::from(NODES));
+    (0..3).for_each(|index| signers.insert(lane(index)));
+    QuorumCertificate {
+        kind: QuorumKind::Finalized,
+        epoch: Epoch::new(epoch),
+        view,
+        block: block.digest(),
+        signers,
+        signatures: (0..3).map(|index| key(index).sign(&message)).collect(),
+    }
+}
