@@ -30,6 +30,8 @@ mod lanes;
 mod message;
 mod proposals;
 mod replica;
+#[cfg(test)]
+mod testing;
 
 pub use batch::{Batch, BatchContext, InvalidBatch, RawBatch};
 pub use catchup::{BlockSource, serve};

@@ -7,7 +7,7 @@
 //!
 //! Must not know: what the machines decide, and why.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tonle_consensus::{
@@ -315,7 +315,10 @@ impl Replica {
                 return;
             }
             self.lanes.ordered(self.execution.cut());
-            self.engine(now, Input::Advanced { block: last.block.clone(), certificate }, out);
+            // A stretch may have been known already, and its epoch be over.
+            if certificate.epoch == self.identity.context.set.epoch() {
+                self.engine(now, Input::Advanced { block: last.block.clone(), certificate }, out);
+            }
         }
     }
 
@@ -332,12 +335,16 @@ impl Replica {
         }
     }
 
-    /// Gives consensus an input and carries its outputs on. An output may be answered at once by another input.
+    /// Gives consensus an input and carries its outputs on. A block that it misses may be here.
     fn engine(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
         let mut inputs = VecDeque::from([input]);
+        let mut fetched = BTreeSet::new();
         while let Some(input) = inputs.pop_front() {
             for output in self.consensus.handle(now, input) {
-                inputs.extend(self.output(output, out));
+                // Once each: a block that is of no use to consensus must not go round for ever.
+                if let Some(block) = self.output(output, out).filter(|block| fetched.insert(block.digest())) {
+                    inputs.push_back(Input::Fetched { block });
+                }
             }
         }
         if let Some(anchor) = self.next_anchor.take() {
@@ -345,7 +352,7 @@ impl Replica {
         }
     }
 
-    fn output(&mut self, output: Output, out: &mut Vec<Effect>) -> Option<Input> {
+    fn output(&mut self, output: Output, out: &mut Vec<Effect>) -> Option<Block> {
         match output {
             Output::Persist { record, blocks } => {
                 blocks.iter().for_each(|block| self.blocks.insert(block));
@@ -383,7 +390,7 @@ impl Replica {
                 self.lanes.ordered(self.execution.cut());
             }
             Output::FetchBlock { block, hint } => match self.blocks.block(&block).cloned() {
-                Some(block) => return Some(Input::Fetched { block }),
+                Some(block) => return Some(block),
                 None => self.blocks.miss(block, hint),
             },
             Output::Behind { height, hint } => self.catchup.behind(height, hint),

@@ -115,8 +115,10 @@ pub(crate) fn certificate(block: &Block, epoch: u64) -> QuorumCertificate {
     let context = context().signing(Epoch::new(epoch));
     let view = View::new(block.height().get());
     let message = Statement::Finalize { view, block: block.digest() }.preimage(&context);
-    let mut signers = Bitmap::empty(usize::from(NODES));
-    (0..3).for_each(|index| signers.insert(lane(index)));
+    let mut signers = Bitmap::new(usize::from(NODES));
+    (0..3).for_each(|index| {
+        signers.insert(lane(index));
+    });
     QuorumCertificate {
         kind: QuorumKind::Finalized,
         epoch: Epoch::new(epoch),

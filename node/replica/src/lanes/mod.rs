@@ -9,6 +9,8 @@ mod lane;
 mod own;
 mod proposing;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
