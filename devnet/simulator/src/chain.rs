@@ -65,9 +65,8 @@ impl Chain {
         let operator = ParticipantId::new("nbc").context("operator")?;
         let bank_keys: Vec<SecretKey> = (0..banks).map(|bank| key("bank", bank)).collect();
         let validator_keys: Vec<SecretKey> = (0..banks).map(|bank| key("validator", bank)).collect();
-        let names: Vec<ParticipantId> = (0..banks)
-            .map(|bank| ParticipantId::new(&format!("bank{bank}")).context("bank"))
-            .collect::<Result<_>>()?;
+        let names: Vec<ParticipantId> =
+            (0..banks).map(|bank| ParticipantId::new(&format!("bank{bank}")).context("bank")).collect::<Result<_>>()?;
         let mut participants =
             vec![participant(operator, Role::Operator, &key("operator", 0), &[Permission::Pay, Permission::Issue])];
         let (mut accounts, mut validators) = (Vec::new(), Vec::new());
@@ -106,8 +105,8 @@ impl Chain {
         state.apply(&changes);
         let digest = genesis.digest();
         let point = executor.point();
-        let block = genesis_block(digest, banks, START_MS, 1, point.state_root, point.results_root)
-            .context("genesis block")?;
+        let block =
+            genesis_block(digest, banks, START_MS, 1, point.state_root, point.results_root).context("genesis block")?;
         let members = genesis.validators.iter().map(|validator| Validator {
             name: validator.participant.as_str().to_owned(),
             key: validator.key,

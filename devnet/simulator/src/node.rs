@@ -10,9 +10,7 @@ use anyhow::{Context, Result};
 use tonle_consensus::{Block, Checkpoint, GuardRecord, Height, Recipients, Time, ValidatorIndex};
 use tonle_crypto::Canonical;
 use tonle_ledger::{BlockInput, Executor};
-use tonle_replica::{
-    Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, PeerMessage, Replica, serve,
-};
+use tonle_replica::{Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, PeerMessage, Replica, serve};
 
 use crate::chain::START_MS;
 use crate::disk::Disk;

@@ -169,8 +169,7 @@ impl World {
     fn plan(&mut self, end_us: u64) -> Result<(), Breach> {
         let count = self.nodes.len();
         for client in 0..usize::try_from(self.dice.between(20, 120)).unwrap_or(20) {
-            let places =
-                (self.dice.index(count), self.dice.index(3), self.dice.index(count), self.dice.index(3));
+            let places = (self.dice.index(count), self.dice.index(3), self.dice.index(count), self.dice.index(3));
             let amount = self.dice.between(1, 1_000);
             let number = u64::try_from(client).unwrap_or(0);
             let transaction = self.chain.transfer(number, places, amount, &self.memo);

@@ -12,9 +12,7 @@ use crate::bounds::{
     BATCH_AGE_US, BATCH_SEAL_BYTES, FETCH_ROUND_US, FETCH_TIMEOUT_US, LANE_WINDOW_BATCHES, POOL_BYTES_MAX, RESEND_US,
 };
 use crate::testing::{NODES, batch, batch_of, batches, key, lane, set, signing, transaction};
-use crate::{
-    AcknowledgedLane, Acknowledgement, Batch, Cut, Effect, Misbehaviour, PeerMessage, Query, Refusal, Tip,
-};
+use crate::{AcknowledgedLane, Acknowledgement, Batch, Cut, Effect, Misbehaviour, PeerMessage, Query, Refusal, Tip};
 
 const WINDOW: usize = 16 * 1024 * 1024;
 const LIMITS: Limits = Limits { bytes: 4 * 1024 * 1024, operations: 32_768 };
@@ -249,8 +247,7 @@ fn large_transaction_fills_a_batch_alone() {
         lanes.submit(0, &transaction(number, size), number, &mut out);
     }
     lanes.seal(BATCH_AGE_US, &mut out);
-    let counts: Vec<usize> =
-        gossiped(&drain(&mut lanes, out)).iter().map(|batch| batch.transactions().len()).collect();
+    let counts: Vec<usize> = gossiped(&drain(&mut lanes, out)).iter().map(|batch| batch.transactions().len()).collect();
     assert_eq!(counts, [1, 1, 1]);
 }
 
