@@ -1,3 +1,5 @@
+//! The execution thread: order, one atomic write for each block, what it tells and when.
+
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 

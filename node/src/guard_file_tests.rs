@@ -1,3 +1,5 @@
+//! The guard file against torn appends, lost files and restarts.
+
 use std::io::Write as _;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Segments: frames, checksums, and what a torn end leaves.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The batch log against lost tails, flipped bits and full queues.
+
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! The signature pool: its answers, each peer's order, its bounds.
+
 use std::sync::{Arc, mpsc};
 
 use tonle_consensus::{Height, ValidatorIndex};

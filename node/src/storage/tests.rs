@@ -1,3 +1,5 @@
+//! The database: what a block's write holds, what reads see, restarts and damage.
+
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;

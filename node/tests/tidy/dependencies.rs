@@ -32,6 +32,8 @@ fn manifests() -> BTreeMap<String, toml::Table> {
             let folder = path.strip_suffix("/Cargo.toml")?;
             Some((folder.to_owned(), text.parse().unwrap()))
         })
+        // A workspace of its own is a tool beside the product, with dependencies that the product must not have.
+        .filter(|(_, manifest): &(String, toml::Table)| !manifest.contains_key("workspace"))
         .collect()
 }
 
