@@ -3,6 +3,10 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TONLE := $(TARGET)/release/tonle
+# What `make soak` does: seeds of the simulator, then load on a devnet at this rate for so long.
+SEEDS ?= 5000
+RATE ?= 1000
+SPAN ?= 10m
 
 .PHONY: help setup build devnet test check deny bench soak
 
@@ -32,3 +36,19 @@ check: setup ## formatting, lints, documentation, tidiness, dependencies
 deny: ## install cargo-deny (compiles for some minutes) and check dependencies, with advisories
 	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
 	cargo deny check
+
+bench: build ## measure the ledger, the network and a devnet under load; compare with docs/performance
+	cargo run --release --package tonle-ledger --example throughput -- 1000000 200000
+	cargo run --release --package tonle-node --example network_latency
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
+	$(TONLE) devnet up --detach --wait --dir $$folder/net && \
+	{ $(TONLE) devnet load --rate 500 --for 30s --batch 1 --dir $$folder/net; \
+	$(TONLE) devnet load --rate 2000 --for 30s --batch 1 --dir $$folder/net; status=$$?; \
+	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
+
+soak: build ## SEEDS of the simulator, then a devnet under load at RATE for SPAN
+	TONLE_SEEDS=$(SEEDS) cargo test --release --package tonle-simulator
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
+	$(TONLE) devnet up --detach --wait --dir $$folder/net && \
+	{ $(TONLE) devnet load --rate $(RATE) --for $(SPAN) --dir $$folder/net; status=$$?; \
+	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
