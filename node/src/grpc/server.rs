@@ -168,6 +168,11 @@ fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ServeError
 }
 
 async fn tls_config(tls: &TlsConfig) -> Result<ServerTlsConfig, ServeError> {
+    // libp2p's QUIC brings a second implementation of TLS's cryptography into the program, and rustls wants to be told
+    // which one to use. Whoever told it before has the say.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("TLS cryptography was chosen before");
+    }
     let identity = Identity::from_pem(pem(&tls.certificate).await?, pem(&tls.key).await?);
     let mut config = ServerTlsConfig::new().identity(identity);
     if let Some(path) = &tls.client_ca {
