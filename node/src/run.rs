@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tonle_consensus::{ValidatorIndex, ValidatorSet};
 use tonle_crypto::{PublicKey, SecretKey};
 use tonle_ledger::{Executed, OperationResult, ParticipantId, RejectionCode, TransactionResult};
 use tonle_replica::Replica;
@@ -136,22 +137,11 @@ async fn serve(
         metrics: Arc::clone(&metrics),
     };
     let shutdown = CancellationToken::new();
-    let api_chain = grpc::Chain {
-        genesis: Arc::clone(&chain.genesis),
-        digest: chain.digest,
-        node: node_name(config, chain, me)?,
-        validators: set,
-        me,
-    };
+    let api_chain = api_chain(config, chain, set, me)?;
     let archive = Arc::new(DatabaseArchive::new(database));
     let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
     let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
-    if let Some(address) = config.metrics {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen for metrics on {address}: set metrics.listen to a free port"))?;
-        tokio::spawn(metrics::serve(listener, metrics, shutdown.clone()));
-    }
+    serve_metrics(config, metrics, &shutdown).await?;
     let (thread, mut ended) = start_loop(EventLoop::new(parts, arrivals))?;
     tokio::spawn(intake.run(events));
     tracing::info!(grpc = %serving.address, network = ?network.listeners(), "the node runs");
@@ -172,11 +162,40 @@ async fn serve(
     // The loop's parts end with it: the batch log and execution finish what they hold.
     let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
     ensure!(joined.is_ok(), "the event loop panicked; the node signs nothing more");
+    why_ended(result)
+}
+
+fn why_ended(result: Result<Result<(), Error>, oneshot::error::RecvError>) -> Result<()> {
     match result {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(anyhow!(error).context("storage failed, so the node stopped")),
         Err(_) => bail!("the event loop ended without a word"),
     }
+}
+
+async fn serve_metrics(config: &Config, metrics: Arc<Metrics>, shutdown: &CancellationToken) -> Result<()> {
+    let Some(address) = config.metrics else { return Ok(()) };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen for metrics on {address}: set metrics.listen to a free port"))?;
+    tokio::spawn(metrics::serve(listener, metrics, shutdown.clone()));
+    Ok(())
+}
+
+/// What gRPC tells about the chain and this node.
+fn api_chain(
+    config: &Config,
+    chain: &Chain,
+    validators: ValidatorSet,
+    me: Option<ValidatorIndex>,
+) -> Result<grpc::Chain> {
+    Ok(grpc::Chain {
+        genesis: Arc::clone(&chain.genesis),
+        digest: chain.digest,
+        node: node_name(config, chain, me)?,
+        validators,
+        me,
+    })
 }
 
 type Ended = oneshot::Receiver<Result<(), Error>>;
@@ -277,7 +296,7 @@ fn server_config(config: &Config) -> ServerConfig {
 }
 
 /// Whose node this is: its validator's participant; for an observer, the operator.
-fn node_name(config: &Config, chain: &Chain, me: Option<tonle_consensus::ValidatorIndex>) -> Result<ParticipantId> {
+fn node_name(config: &Config, chain: &Chain, me: Option<ValidatorIndex>) -> Result<ParticipantId> {
     if let Some(validator) = me.and_then(|me| chain.genesis.validators.get(me.index())) {
         return Ok(validator.participant);
     }

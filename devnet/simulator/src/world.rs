@@ -59,6 +59,7 @@ pub struct Report {
 }
 
 /// What is going to happen.
+#[allow(clippy::large_enum_variant, reason = "an entry moves twice; to box each event costs more")]
 pub(crate) enum Happening {
     Deliver { from: usize, to: usize, boot: u64, message: Rc<CheckedMessage> },
     Tick { node: usize, boot: u64 },
@@ -102,6 +103,7 @@ pub(crate) struct World {
 ///
 /// # Errors
 /// [`Violation`]: the first invariant that did not hold.
+#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violation> {
     let violation = |at_us| move |breach| Violation { seed, at_us, breach };
     let (mut world, end_us) = World::new(seed, sabotage).map_err(violation(0))?;

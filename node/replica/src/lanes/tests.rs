@@ -181,7 +181,8 @@ fn lone_transaction_is_sealed_at_once_and_accepted_when_durable() {
 
 #[test]
 fn second_batch_waits_for_acknowledgement_proposal_or_age() {
-    let settle: [(&str, fn(&mut Lanes, Tip), u64); 4] = [
+    type Settle = fn(&mut Lanes, Tip);
+    let settle: [(&str, Settle, u64); 4] = [
         ("nothing", |_, _| {}, 0),
         ("a quorum acknowledged", |lanes, tip| (1..3).for_each(|from| acknowledge(lanes, from, 0, tip)), 1),
         ("a proposal names it", |lanes, tip| lanes.named(&cut_with(0, tip)), 1),
