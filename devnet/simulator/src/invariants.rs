@@ -137,7 +137,7 @@ pub struct Violation {
     /// Virtual time, in microseconds.
     pub at_us: u64,
     /// What.
-    pub breach: Breach,
+    pub breach: Box<Breach>,
 }
 
 impl fmt::Display for Violation {

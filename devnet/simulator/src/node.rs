@@ -195,12 +195,12 @@ impl World {
                 self.invariants.signs(at, node.disk.guard.as_ref(), epoch, request.statement())?;
                 let signature = self.memo.sign(&self.chain.validator_keys[at], request.message());
                 let event = Event::Signed { request, signature };
-                self.after(SIGN_US, Happening::Local { node: at, boot, event });
+                self.after(SIGN_US, Happening::Local { node: at, boot, event: Box::new(event) });
             }
             Effect::SignBatch { seq, message } => {
                 let signature = self.memo.sign(&self.chain.validator_keys[at], &message);
                 let event = Event::BatchSigned { seq, signature };
-                self.after(SIGN_US, Happening::Local { node: at, boot, event });
+                self.after(SIGN_US, Happening::Local { node: at, boot, event: Box::new(event) });
             }
             Effect::StoreBatch(batch) => self.store(at, batch),
             Effect::Send { to, message } => self.send(at, &to, message)?,
@@ -268,7 +268,7 @@ impl World {
         running.storing.push_back(Arc::clone(&batch));
         if self.sabotage == Some(Sabotage::BatchNotSynced) {
             let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
-            self.after(1, Happening::Local { node: at, boot, event });
+            self.after(1, Happening::Local { node: at, boot, event: Box::new(event) });
         }
         self.at(done, Happening::Stored { node: at, boot });
     }
@@ -395,7 +395,7 @@ impl World {
         if was && self.nodes[other].running.is_some() {
             let boot = self.nodes[other].boot;
             let event = Event::Disconnected(validator(one));
-            self.after(1_000, Happening::Local { node: other, boot, event });
+            self.after(1_000, Happening::Local { node: other, boot, event: Box::new(event) });
         }
     }
 }

@@ -63,7 +63,7 @@ pub struct Report {
 pub(crate) enum Happening {
     Deliver { from: usize, to: usize, boot: u64, message: Rc<CheckedMessage> },
     Tick { node: usize, boot: u64 },
-    Local { node: usize, boot: u64, event: Event },
+    Local { node: usize, boot: u64, event: Box<Event> },
     Persisted { node: usize, boot: u64 },
     Stored { node: usize, boot: u64 },
     Written { node: usize, boot: u64 },
@@ -105,7 +105,7 @@ pub(crate) struct World {
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violation> {
-    let violation = |at_us| move |breach| Violation { seed, at_us, breach };
+    let violation = |at_us| move |breach| Violation { seed, at_us, breach: Box::new(breach) };
     let (mut world, end_us) = World::new(seed, sabotage).map_err(violation(0))?;
     let mut events = 0;
     let result = world.run(end_us, &mut events);
@@ -232,7 +232,7 @@ impl World {
                 self.feed(to, Event::Peer { from: validator(from), message: CheckedMessage::clone(&message) })
             }
             Happening::Tick { node, boot } if self.is_current(node, boot) => self.tick(node),
-            Happening::Local { node, boot, event } if self.is_current(node, boot) => self.feed(node, event),
+            Happening::Local { node, boot, event } if self.is_current(node, boot) => self.feed(node, *event),
             Happening::Persisted { node, boot } if self.is_current(node, boot) => self.persisted(node),
             Happening::Stored { node, boot } if self.is_current(node, boot) => self.stored(node),
             Happening::Written { node, boot } if self.is_current(node, boot) => self.written(node),
@@ -285,14 +285,10 @@ impl World {
         if self.invariants.receipt(&transaction.id()).is_some() {
             return Ok(());
         }
-        if node.is_none() {
-            self.after(CLIENT_PATIENCE_US, Happening::Submit { client, node: None });
-            let nodes = &self.nodes;
-            if self.clients[client].accepted_by.iter().any(|by| !nodes[*by].damaged) {
-                return Ok(());
-            }
-        } else {
-            self.after(CLIENT_PATIENCE_US, Happening::Submit { client, node: None });
+        self.after(CLIENT_PATIENCE_US, Happening::Submit { client, node: None });
+        let trusted = self.clients[client].accepted_by.iter().any(|by| !self.nodes[*by].damaged);
+        if node.is_none() && trusted {
+            return Ok(());
         }
         let live: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].running.is_some()).collect();
         let Some(node) = node.or_else(|| self.dice.pick(&live)) else { return Ok(()) };

@@ -48,10 +48,8 @@ fn different_seeds_give_different_traces() {
 
 /// The first breach that a planted defect leads to within the campaign's seeds.
 fn found(sabotage: Sabotage) -> Breach {
-    (1..=SEEDS)
-        .find_map(|seed| simulate(seed, Some(sabotage)).err())
-        .unwrap_or_else(|| panic!("{sabotage:?} went unnoticed"))
-        .breach
+    let violation = (1..=SEEDS).find_map(|seed| simulate(seed, Some(sabotage)).err());
+    *violation.unwrap_or_else(|| panic!("{sabotage:?} went unnoticed")).breach
 }
 
 #[test]

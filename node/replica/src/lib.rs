@@ -32,6 +32,8 @@ mod proposals;
 mod replica;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{Batch, BatchContext, InvalidBatch, RawBatch};
 pub use catchup::{BlockSource, serve};

@@ -1,0 +1,393 @@
+//! Execution order, catch-up, checks of peers' messages, and formats: the machines beside the lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tonle_consensus::{Block, Epoch, Height, Message, Statement, View, Vote};
+use tonle_crypto::{Canonical, Digest, Strict};
+
+use crate::answering::Allowance;
+use crate::bounds::{
+    BEHIND_HEIGHTS, EXECUTING_MAX, LIAR_REST_US, REQUESTS_PER_SECOND, RESPONSE_BLOCKS, RESPONSE_BLOCKS_MAX,
+};
+use crate::catchup::{Catchup, following};
+use crate::execution::{Execution, Judged};
+use crate::lanes::{Lanes, Reason};
+use crate::testing::{batch, batches, block, certificate, chain, checkpoint, context, genesis, key, lane, signing};
+use crate::{
+    AcknowledgedLane, Acknowledgement, Batch, BlockSource, CertifiedBlock, CheckedMessage, Cut, Found, Halt,
+    InvalidBatch, InvalidMessage, PeerMessage, Query, RawBatch, Request, Response, Tip, serve,
+};
+
+const LENGTH: u64 = 1_000;
+
+fn execution() -> Execution {
+    Execution::new(genesis(), Cut::genesis(4), &[checkpoint(0)], LENGTH)
+}
+fn empty_lanes() -> Lanes {
+    Lanes::new(&signing(), Some(lane(0)), &Cut::genesis(4), &[], false)
+}
+fn cut_of(tip: Tip) -> Cut {
+    Cut::new(vec![Tip::EMPTY, tip, Tip::EMPTY, Tip::EMPTY])
+}
+/// `count` blocks above genesis, each naming the checkpoint before it, with the cuts given by height.
+fn blocks(count: u64, cut: impl Fn(u64) -> Cut) -> Vec<Block> {
+    let mut parent = genesis();
+    let next = |height: u64| {
+        parent = block(&parent, &cut(height), checkpoint(height - 1));
+        parent.clone()
+    };
+    (1..=count).map(next).collect()
+}
+fn finalize(execution: &mut Execution, block: &Block) -> Result<bool, Halt> {
+    execution.push(block.clone(), None, certificate(block, 0))
+}
+fn ready(execution: &mut Execution, lanes: &Lanes) -> Vec<u64> {
+    execution.ready(lanes).unwrap().iter().map(|block| block.block.height().get()).collect()
+}
+
+#[test]
+fn blocks_execute_in_height_order_exactly_once() {
+    let (mut execution, lanes) = (execution(), empty_lanes());
+    let all = blocks(2, |_| Cut::genesis(4));
+    assert_eq!(finalize(&mut execution, &all[1]), Ok(false), "a gap is left to catch-up");
+    assert_eq!(finalize(&mut execution, &all[0]), Ok(true));
+    assert_eq!(finalize(&mut execution, &all[0]), Ok(false), "known already");
+    assert_eq!(finalize(&mut execution, &all[1]), Ok(true));
+    assert_eq!(ready(&mut execution, &lanes), [1, 2]);
+    assert!(ready(&mut execution, &lanes).is_empty());
+    assert_eq!(execution.executed_block(checkpoint(2)), Ok(None), "out of order");
+    assert!(matches!(execution.executed_block(checkpoint(1)), Ok(Some(_))));
+    assert_eq!(execution.executed_block(checkpoint(1)), Ok(None), "once");
+    assert_eq!(execution.executed().get(), 1);
+}
+
+#[test]
+fn executor_is_given_a_bounded_number_of_blocks() {
+    let (mut execution, lanes) = (execution(), empty_lanes());
+    for block in blocks(40, |_| Cut::genesis(4)) {
+        assert_eq!(finalize(&mut execution, &block), Ok(true));
+    }
+    assert_eq!(ready(&mut execution, &lanes).len(), EXECUTING_MAX);
+    execution.executed_block(checkpoint(1)).unwrap();
+    assert_eq!(ready(&mut execution, &lanes).len(), 1);
+}
+
+#[test]
+fn block_waits_for_its_data_and_says_what_it_misses() {
+    let (mut execution, mut lanes) = (execution(), empty_lanes());
+    let data = batches(1, 2);
+    let cuts = [cut_of(data[1].tip()), cut_of(data[1].tip())];
+    let all = blocks(2, |height| cuts[usize::try_from(height - 1).unwrap()].clone());
+    all.iter().for_each(|block| assert_eq!(finalize(&mut execution, block), Ok(true)));
+    lanes.ordered(execution.cut());
+    assert!(ready(&mut execution, &lanes).is_empty(), "nothing overtakes a block whose data is missing");
+    let wanted = |execution: &Execution, lanes: &Lanes| {
+        execution.wants(lanes).into_iter().map(|want| want.query).collect::<Vec<_>>()
+    };
+    assert_eq!(wanted(&execution, &lanes), [Query::Batches { digest: data[1].digest(), floor: 0 }]);
+    lanes.received(lane(2), &data[1], Reason::Named, &mut Vec::new());
+    assert_eq!(wanted(&execution, &lanes), [Query::Batches { digest: data[0].digest(), floor: 0 }]);
+    lanes.received(lane(2), &data[0], Reason::Named, &mut Vec::new());
+    let found = execution.ready(&lanes).unwrap();
+    assert_eq!(found[0].batches, data);
+    assert!(found[1].batches.is_empty());
+}
+
+#[test]
+fn final_block_that_breaks_the_rules_halts() {
+    let good = blocks(1, |_| Cut::genesis(4)).remove(0);
+    let stranger = block(&block(&good, &Cut::genesis(4), checkpoint(0)), &Cut::genesis(4), checkpoint(0));
+    let short = block(&genesis(), &Cut::genesis(3), checkpoint(0));
+    let mut first = execution();
+    assert!(matches!(finalize(&mut first, &short), Err(Halt::Rules(_))));
+    let mut second = execution();
+    finalize(&mut second, &block(&genesis(), &cut_of(batch(1, Tip::EMPTY, 1).tip()), checkpoint(0))).unwrap();
+    assert!(matches!(finalize(&mut second, &block(&good, &Cut::genesis(4), checkpoint(0))), Err(Halt::Rules(_))));
+    assert_eq!(finalize(&mut second, &stranger), Ok(false));
+}
+
+#[test]
+fn other_roots_in_a_certified_header_halt_and_name_both() {
+    let forged = checkpoint(7).state_root;
+    let lie = tonle_consensus::Checkpoint { state_root: forged, ..checkpoint(1) };
+    // Executed here before the header is seen, and after it.
+    for executed_first in [true, false] {
+        let (mut execution, lanes) = (execution(), empty_lanes());
+        let one = blocks(1, |_| Cut::genesis(4)).remove(0);
+        let two = block(&one, &Cut::genesis(4), lie);
+        finalize(&mut execution, &one).unwrap();
+        assert_eq!(ready(&mut execution, &lanes), [1]);
+        let result = if executed_first {
+            execution.executed_block(checkpoint(1)).unwrap();
+            execution.claim(two.header())
+        } else {
+            execution.claim(two.header()).unwrap();
+            execution.executed_block(checkpoint(1)).map(|_| ())
+        };
+        let Err(Halt::Diverged { ours, header }) = result else { panic!("went on: {result:?}") };
+        assert_eq!((ours, header.checkpoint()), (checkpoint(1), lie));
+    }
+}
+
+#[test]
+fn proposed_checkpoint_is_judged() {
+    let mut execution = Execution::new(genesis(), Cut::genesis(4), &[checkpoint(0)], 3);
+    let lanes = empty_lanes();
+    let mut all: Vec<Block> = Vec::new();
+    for height in 1..=5 {
+        let parent = all.last().cloned().unwrap_or_else(genesis);
+        all.push(block(&parent, &Cut::genesis(4), checkpoint(2.min(height - 1))));
+    }
+    all.iter().for_each(|block| assert_eq!(finalize(&mut execution, block), Ok(true)));
+    ready(&mut execution, &lanes);
+    (1..=3).for_each(|height| assert!(execution.executed_block(checkpoint(height)).is_ok()));
+    let parent = block(&all[4], &Cut::genesis(4), checkpoint(2));
+    let lie = tonle_consensus::Checkpoint { state_root: chain(), ..checkpoint(3) };
+    let moved = tonle_consensus::Checkpoint { state_root: chain(), ..checkpoint(2) };
+    let rows = [
+        ("the parent's own", checkpoint(2), Judged::Agrees),
+        ("a newer one, executed here", checkpoint(3), Judged::Agrees),
+        ("other roots than here", lie, Judged::Withhold),
+        ("below the parent's", checkpoint(1), Judged::Invalid),
+        ("the parent's height with other roots", moved, Judged::Invalid),
+        ("skips the epoch's last height", checkpoint(4), Judged::Invalid),
+        ("not below the block", checkpoint(7), Judged::Invalid),
+    ];
+    for (what, named, expected) in rows {
+        let proposed = block(&parent, &Cut::genesis(4), named);
+        assert_eq!(execution.judge(proposed.header(), parent.header()), expected, "{what}");
+    }
+    let later = block(&all[4], &Cut::genesis(4), checkpoint(3));
+    let ahead = block(&later, &Cut::genesis(4), checkpoint(5));
+    assert_eq!(execution.judge(ahead.header(), later.header()), Judged::Wait);
+}
+
+#[test]
+fn last_data_of_a_burst_calls_for_one_trailing_block() {
+    let (mut execution, mut lanes) = (execution(), empty_lanes());
+    let data = batch(1, Tip::EMPTY, 1);
+    lanes.received(lane(1), &data, Reason::Named, &mut Vec::new());
+    let one = block(&genesis(), &cut_of(data.tip()), checkpoint(0));
+    finalize(&mut execution, &one).unwrap();
+    assert_eq!(ready(&mut execution, &lanes), [1]);
+    assert_eq!(execution.checkpoint_due(), None, "not executed yet");
+    execution.executed_block(checkpoint(1)).unwrap();
+    assert_eq!(execution.checkpoint_due(), Some(Height::new(1)));
+    assert_eq!(execution.checkpoint(one.header(), false), checkpoint(1));
+    let trailing = block(&one, &cut_of(data.tip()), checkpoint(1));
+    finalize(&mut execution, &trailing).unwrap();
+    assert_eq!(ready(&mut execution, &lanes), [2]);
+    execution.executed_block(checkpoint(2)).unwrap();
+    assert_eq!(execution.checkpoint_due(), None, "the trailing block calls for no further one");
+}
+
+fn certified(blocks: &[Block], directly: impl Fn(u64) -> bool, epoch: u64) -> Vec<CertifiedBlock> {
+    let entry = |block: &Block| CertifiedBlock {
+        block: block.clone(),
+        certificate: directly(block.height().get()).then(|| certificate(block, epoch)),
+    };
+    blocks.iter().map(entry).collect()
+}
+
+#[test]
+fn run_of_final_blocks_must_follow_and_bear_its_epochs_certificates() {
+    let all = blocks(6, |_| Cut::genesis(4));
+    let honest = certified(&all, |height| height == 6, 0);
+    let tip = |at: usize| if at == 0 { genesis() } else { all[at - 1].clone() };
+    let heights = |run: Option<Vec<CertifiedBlock>>| run.map(|run| run.len());
+    assert_eq!(heights(following(honest.clone(), &tip(0), LENGTH)), Some(6));
+    assert_eq!(heights(following(honest.clone(), &tip(2), LENGTH)), Some(4), "what is known is left out");
+    assert_eq!(heights(following(honest.clone(), &tip(6), LENGTH)), None, "nothing new");
+    assert_eq!(heights(following(honest.get(2..).unwrap().to_vec(), &tip(0), LENGTH)), None, "a gap");
+    let other = block(&genesis(), &cut_of(batch(1, Tip::EMPTY, 1).tip()), checkpoint(0));
+    assert_eq!(heights(following(honest.clone(), &other, LENGTH)), None, "another branch");
+    assert_eq!(heights(following(certified(&all, |_| true, 1), &tip(0), LENGTH)), None, "another epoch");
+    assert_eq!(heights(following(honest, &tip(0), 3)), None, "an epoch's last block without a certificate");
+}
+
+fn peers(of: &[u16]) -> BTreeSet<tonle_consensus::ValidatorIndex> {
+    of.iter().map(|index| lane(*index)).collect()
+}
+
+#[test]
+fn liar_about_its_height_rests_and_others_are_asked() {
+    let (mut catchup, all) = (Catchup::default(), peers(&[1, 2]));
+    catchup.heard(lane(1), Height::new(u64::MAX));
+    let mut now = 0;
+    let (first, request) = catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).unwrap();
+    assert_eq!((first, &request.query), (lane(1), &Query::FinalBlocks { from: Height::new(1) }));
+    assert!(catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_none(), "one request at a time");
+    assert!(!catchup.answered(lane(2), request.id), "nobody else can answer it");
+    assert!(!catchup.answered(lane(1), request.id + 1), "nor another request");
+    assert!(catchup.answered(lane(1), request.id));
+    assert!(!catchup.answered(lane(1), request.id), "nor twice");
+    catchup.blame(now, lane(1));
+    catchup.heard(lane(1), Height::new(u64::MAX));
+    catchup.heard(lane(2), Height::new(BEHIND_HEIGHTS));
+    let (second, _) = catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).unwrap();
+    assert_eq!(second, lane(2));
+    now += LIAR_REST_US;
+    assert!(catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_some(), "it may have changed its ways");
+}
+
+#[test]
+fn catch_up_waits_for_room_and_for_a_reason() {
+    let (mut catchup, all) = (Catchup::default(), peers(&[1]));
+    assert!(catchup.poll(0, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_none());
+    catchup.heard(lane(1), Height::new(1));
+    assert!(catchup.poll(0, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_none(), "one ahead is finality under way");
+    assert!(catchup.poll(10_000_000, Height::ZERO, RESPONSE_BLOCKS_MAX - 1, &all).is_none(), "no room");
+    assert!(catchup.poll(10_000_000, Height::ZERO, RESPONSE_BLOCKS_MAX, &peers(&[])).is_none(), "nobody there");
+    assert!(catchup.poll(10_000_000, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_some(), "it stands still");
+}
+
+struct Source {
+    blocks: BTreeMap<u64, CertifiedBlock>,
+    batches: BTreeMap<Digest, Arc<RawBatch>>,
+}
+
+impl BlockSource for Source {
+    fn final_block(&self, height: Height) -> Option<CertifiedBlock> {
+        self.blocks.get(&height.get()).cloned()
+    }
+    fn block(&self, digest: &Digest) -> Option<Block> {
+        self.blocks.values().map(|entry| entry.block.clone()).find(|block| block.digest() == *digest)
+    }
+    fn batch(&self, digest: &Digest) -> Option<Arc<RawBatch>> {
+        self.batches.get(digest).cloned()
+    }
+}
+
+#[test]
+fn served_answers_are_bounded_and_pass_the_requesters_checks() {
+    let all = blocks(RESPONSE_BLOCKS + 20, |_| Cut::genesis(4));
+    let last = RESPONSE_BLOCKS + 18;
+    let entries = certified(&all, |height| height % 50 == 0 || height == last, 0);
+    let data = batches(1, 5);
+    let source = Source {
+        blocks: entries.into_iter().map(|entry| (entry.block.height().get(), entry)).collect(),
+        batches: data.iter().map(|batch| (batch.digest(), Arc::clone(batch.raw()))).collect(),
+    };
+    let ask = |query| serve(&Request { id: 4, query }, &source);
+    let heights = |from| match ask(Query::FinalBlocks { from: Height::new(from) }).found {
+        Found::FinalBlocks(blocks) => {
+            let ends = |entry: &CertifiedBlock| entry.block.height().get();
+            (blocks.first().map(ends), blocks.last().map(ends))
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(heights(1), (Some(1), Some(last)), "on to a certificate after the first {RESPONSE_BLOCKS}");
+    assert_eq!(heights(last + 1), (None, None), "no certificate covers them");
+    let below = ask(Query::Batches { digest: data[3].digest(), floor: 1 });
+    let expected: Vec<_> = [3, 2, 1].map(|at: usize| Arc::clone(data[at].raw())).to_vec();
+    assert_eq!(below, Response { id: 4, found: Found::Batches(expected) });
+    assert_eq!(ask(Query::Block { digest: chain() }).found, Found::Block(None));
+    for query in [Query::FinalBlocks { from: Height::new(1) }, Query::Batches { digest: data[4].digest(), floor: 0 }] {
+        let message = PeerMessage::Response(ask(query));
+        let decoded = PeerMessage::decode(&message.encode()).unwrap();
+        assert_eq!(decoded, message);
+        assert!(CheckedMessage::check(decoded, &context(), &Strict).is_ok());
+    }
+}
+
+fn check(message: PeerMessage) -> Result<CheckedMessage, InvalidMessage> {
+    CheckedMessage::check(message, &context(), &Strict)
+}
+
+#[test]
+fn peers_messages_are_refused_for_every_reason() {
+    let all = blocks(3, |_| Cut::genesis(4));
+    let run = |blocks| PeerMessage::Response(Response { id: 1, found: Found::FinalBlocks(blocks) });
+    let mut gap = certified(&all, |_| true, 0);
+    gap.remove(1);
+    assert!(matches!(check(run(gap)), Err(InvalidMessage::Unlinked(_))));
+    assert!(matches!(check(run(certified(&all, |height| height == 1, 0))), Err(InvalidMessage::Unlinked(_))));
+    let mut swapped = certified(&all, |_| true, 0);
+    swapped[2].certificate = swapped[1].certificate.clone();
+    assert!(matches!(check(run(swapped)), Err(InvalidMessage::Unlinked(_))));
+    let mut forged = certified(&all, |_| true, 0);
+    forged[2].certificate.as_mut().unwrap().epoch = Epoch::new(1);
+    assert!(matches!(check(run(forged)), Err(InvalidMessage::Consensus(_))));
+    let line = AcknowledgedLane { lane: lane(1), tip: Tip::EMPTY };
+    let twice = PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line, line] });
+    assert_eq!(check(twice), Err(InvalidMessage::Repeated));
+    let statement = Statement::Notarize { view: View::new(1), block: chain() };
+    let signature = key(1).sign(&statement.preimage(&signing()));
+    let vote =
+        |signer| Vote { epoch: Epoch::ZERO, view: View::new(1), block: chain(), signer: lane(signer), signature };
+    assert!(check(PeerMessage::Consensus(Message::Notarize(vote(1)))).is_ok());
+    assert!(matches!(check(PeerMessage::Consensus(Message::Notarize(vote(2)))), Err(InvalidMessage::Consensus(_))));
+}
+
+/// A batch with one byte changed, if that still is a batch.
+fn altered(batch: &Batch, at: usize) -> Option<RawBatch> {
+    let mut bytes = batch.raw().bytes().to_vec();
+    bytes[at] ^= 1;
+    RawBatch::decode(&bytes).ok()
+}
+
+#[test]
+fn batch_with_any_byte_changed_is_refused() {
+    let good = batch(1, Tip::EMPTY, 1);
+    for at in 0..good.size() {
+        let Some(raw) = altered(&good, at) else { continue };
+        assert!(Batch::check(Arc::new(raw), context().batches(), &Strict).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn batch_out_of_place_or_of_no_lane_is_refused() {
+    let other = crate::PeerContext::new(Digest::from_bytes([8; 32]), crate::testing::set());
+    let good = batch(1, Tip::EMPTY, 1);
+    let foreign = Batch::check(Arc::clone(good.raw()), other.batches(), &Strict);
+    assert_eq!(foreign, Err(InvalidBatch::Chain));
+    let stranger = (lane(1), key(9).public());
+    let rows = [
+        (stranger, Tip::EMPTY, InvalidBatch::Lane),
+        ((lane(1), key(1).public()), Tip { seq: 4, digest: Digest::ZERO }, InvalidBatch::Place),
+        ((lane(1), key(1).public()), Tip { seq: 0, digest: chain() }, InvalidBatch::Place),
+        ((lane(1), key(1).public()), Tip::EMPTY, InvalidBatch::Size { transactions: 0, operations: 0 }),
+    ];
+    for (owner, parent, expected) in rows {
+        let empty = crate::batch::UnsignedBatch::pack(chain(), owner, parent, Vec::new());
+        let signature = key(if owner == stranger { 9 } else { 1 }).sign(empty.preimage());
+        let raw = Arc::clone(empty.sign(signature).raw());
+        assert_eq!(Batch::check(raw, context().batches(), &Strict), Err(expected));
+    }
+}
+
+#[test]
+fn messages_decode_to_themselves_and_to_nothing_else() {
+    let good = batch(1, Tip::EMPTY, 1);
+    let line = AcknowledgedLane { lane: lane(1), tip: good.tip() };
+    let messages = [
+        PeerMessage::Batch(Arc::clone(good.raw())),
+        PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line] }),
+        PeerMessage::Request(Request { id: 1, query: Query::Block { digest: chain() } }),
+        PeerMessage::Request(Request { id: 1, query: Query::Batches { digest: chain(), floor: 2 } }),
+        PeerMessage::Request(Request { id: 1, query: Query::FinalBlocks { from: Height::new(9) } }),
+        PeerMessage::Response(Response { id: 1, found: Found::Block(Some(genesis())) }),
+        PeerMessage::FinalTip { height: Height::new(7) },
+    ];
+    for message in messages {
+        let bytes = message.encode();
+        assert_eq!(PeerMessage::decode(&bytes), Ok(message));
+        for end in 0..bytes.len() {
+            assert!(PeerMessage::decode(&bytes[..end]).is_err(), "cut off at {end}");
+        }
+        assert!(PeerMessage::decode(&[bytes.as_slice(), &[0]].concat()).is_err(), "a byte too many");
+    }
+    assert!(PeerMessage::decode(&[7]).is_err());
+}
+
+#[test]
+fn peer_that_asks_too_often_is_not_answered() {
+    let mut allowance = Allowance::default();
+    let mut asked = |now, peer| (0..2 * REQUESTS_PER_SECOND).filter(|_| allowance.take(now, lane(peer))).count();
+    let second = usize::try_from(REQUESTS_PER_SECOND).unwrap();
+    assert_eq!(asked(0, 1), second);
+    assert_eq!(asked(0, 2), second, "each peer has its own");
+    assert_eq!(asked(500_000, 1), second / 2);
+    assert_eq!(asked(10_000_000, 1), second, "it does not pile up");
+}
