@@ -15,7 +15,7 @@ const PURE: [(&str, &[&str]); 5] = [
     ("node/replica", &["thiserror", "tonle-consensus", "tonle-crypto", "tonle-ledger"]),
     (
         "devnet/simulator",
-        &["anyhow", "rand_chacha", "tonle-consensus", "tonle-crypto", "tonle-ledger", "tonle-replica"],
+        &["anyhow", "rand_chacha", "thiserror", "tonle-consensus", "tonle-crypto", "tonle-ledger", "tonle-replica"],
     ),
 ];
 /// Which of this repository's crates the others may know.
