@@ -122,6 +122,23 @@ pub fn reason(status: &Status) -> String {
     }
 }
 
+/// A transaction that is final, and was rejected as a whole: an error of the call, with the block in its metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalRejection {
+    /// The code's name.
+    pub code: String,
+    /// The block that holds its receipt.
+    pub height: u64,
+}
+
+/// The final rejection that a failed call stands for; none when nothing is final.
+#[must_use]
+pub fn final_rejection(status: &Status) -> Option<FinalRejection> {
+    let info = status.get_details_error_info()?;
+    let height = info.metadata.get("height").filter(|_| info.metadata.contains_key("transaction_id"))?;
+    Some(FinalRejection { height: height.parse().ok()?, code: info.reason })
+}
+
 /// An error for people.
 #[must_use]
 pub fn describe(status: &Status) -> anyhow::Error {

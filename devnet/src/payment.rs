@@ -13,7 +13,7 @@ use tonle_proto::v1::operation_result;
 use tonle_proto::v1::{GetStatusResponse, Outcome, Receipt, Rejection, SubmitAndWaitRequest, SubmitAndWaitResponse};
 
 use crate::amount;
-use crate::client::{Client, Target, describe, timed};
+use crate::client::{Client, Target, describe, final_rejection, reason, timed};
 use crate::directory::{Directory, write_whole};
 use crate::founding::now_ms;
 use crate::keys;
@@ -98,13 +98,20 @@ pub async fn pay(arguments: &Arguments, key: Option<SecretKey>, check: impl Fn(&
     let transaction = sign(arguments, &status, key)?;
     let payment = Payment { arguments, client, status, transaction };
     let start = Instant::now();
-    let answer = payment.submit(false, FINAL_PATIENCE).await.map_err(|status| payment.refused(&status))?;
+    let answer = payment.submit(false, FINAL_PATIENCE).await;
     let latency = start.elapsed();
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(status) => return payment.report_refused(&status, latency),
+    };
     let receipt = answer.receipt.context("the node answered without a receipt")?;
+    // The receipt of another transaction: the instruction was final before. One's own, although marked as a duplicate,
+    // is the answer to bytes that were sent twice, because the first node did not answer.
+    let own = receipt.transaction_id.as_ref() == payment.transaction.id().as_bytes();
     match receipt.outcome() {
-        Outcome::Applied => payment.report_final(&receipt, latency, check).await,
-        Outcome::Repeated => payment.report_repeated(&receipt, latency),
-        Outcome::Rejected | Outcome::Partial | Outcome::Unspecified => payment.report_rejected(&receipt, latency),
+        Outcome::Applied if own => payment.report_final(&receipt, latency, check).await,
+        Outcome::Applied | Outcome::Repeated => payment.report_repeated(&receipt, latency),
+        Outcome::Rejected | Outcome::Partial | Outcome::Unspecified => bail!("the node answered neither yes nor no"),
     }
 }
 
@@ -168,16 +175,32 @@ impl Payment<'_> {
         self.client.ask(patience, call).await
     }
 
-    /// Why a payment was not taken, or is not known to be final.
-    fn refused(&self, status: &tonic::Status) -> anyhow::Error {
-        let code = crate::client::reason(status);
-        match advice(&code, self.arguments) {
-            Some((why, next)) => anyhow!("{code}: {why}\nnext: {next}"),
-            None => describe(status).context(format!(
-                "not known to be final; asking again is safe{}: transaction {}",
-                if self.arguments.id.is_some() { " under the same --id" } else { "" },
-                self.transaction.id()
-            )),
+    /// Why a payment was rejected, not taken, or is not known to be final.
+    fn report_refused(&self, status: &tonic::Status, latency: Duration) -> Result<()> {
+        let code = reason(status);
+        let advice = advice(&code, self.arguments);
+        let Some(rejection) = final_rejection(status) else {
+            // Below 20 in the table of rejections: refused before anything was queued.
+            let Some((why, next)) = advice else {
+                let again = if self.arguments.id.is_some() {
+                    "paying again under the same --id is safe"
+                } else {
+                    "look at the payer's history first"
+                };
+                let id = self.transaction.id();
+                return Err(describe(status).context(format!("not known to be final ({again}): transaction {id}")));
+            };
+            bail!("REFUSED  {code}  {why}: nothing was queued\nnext: {next}");
+        };
+        if self.arguments.json {
+            let mut report = self.base("rejected", rejection.height, latency);
+            report.code = Some(&rejection.code);
+            print_json(&report)?;
+        }
+        let head = format!("REJECTED  {code}  block {}", rejection.height);
+        match advice {
+            Some((why, next)) => bail!("{head}  {why}: nothing moved\nnext: {next}"),
+            None => bail!("{head}: nothing moved"),
         }
     }
 
@@ -233,20 +256,6 @@ impl Payment<'_> {
             return print_json(&self.base("already_final", block, latency));
         }
         print(&format!("ALREADY FINAL  same id, same content, block {block}: nothing moved"))
-    }
-
-    fn report_rejected(&self, receipt: &Receipt, latency: Duration) -> Result<()> {
-        let rejection = rejection(receipt).context("the receipt says neither applied nor why not")?;
-        if self.arguments.json {
-            let mut report = self.base("rejected", receipt.height, latency);
-            report.code = Some(&rejection.code);
-            print_json(&report)?;
-        }
-        let head = format!("REJECTED  {}  block {}", rejection.code, receipt.height);
-        match advice(&rejection.code, self.arguments) {
-            Some((why, next)) => bail!("{head}  {why}: nothing moved\nnext: {next}"),
-            None => bail!("{head}: nothing moved"),
-        }
     }
 
     /// `<id>.receipt` in the working folder; without an id, the transaction's first digits.

@@ -1,6 +1,8 @@
 //! The built `tonle` binary and networks of real validator processes: payments, faults, and that nothing outlives its
 //! parent. Every wait is for a condition, with a deadline.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -98,7 +100,10 @@ impl Devnet {
     fn khr(&self, account: &str) -> u64 {
         let report: Value = serde_json::from_str(&self.done(&["balance", account, "--json"])).unwrap();
         let balances = report["balances"].as_array().unwrap();
-        balances.iter().find(|balance| balance["asset"] == "KHR").map_or(0, |khr| khr["available_minor"].as_u64().unwrap())
+        balances
+            .iter()
+            .find(|balance| balance["asset"] == "KHR")
+            .map_or(0, |khr| khr["available_minor"].as_u64().unwrap())
     }
 }
 
@@ -141,7 +146,8 @@ fn a_payment_is_final_and_moves_money_once() {
 
     let line = devnet.done(&pay);
     let words: Vec<&str> = line.split_whitespace().collect();
-    let ["FINAL", "block", block, _, "ms", signatures, "of", "4", "signatures", "(quorum", "3)", "receipt", file] = words.as_slice()
+    let ["FINAL", "block", block, _, "ms", signatures, "of", "4", "signatures", "(quorum", "3)", "receipt", file] =
+        words.as_slice()
     else {
         panic!("{line}");
     };

@@ -16,7 +16,7 @@ use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
 
 use super::plan::Plan;
 use super::tally::Tally;
-use crate::client::{Advice, Client, Node, advice, reason, timed};
+use crate::client::{Advice, Client, Node, advice, final_rejection, reason, timed};
 
 /// Connections to each node: one carries a bounded number of calls at a time.
 const CHANNELS: usize = 4;
@@ -118,6 +118,9 @@ async fn submit(routes: &Routes, place: usize, transaction: Bytes, intended: Ins
         match call(route, place / routes.nodes.len(), &transaction, left.min(ANSWER_PATIENCE)).await {
             Ok(receipt) => return tally.answered(&receipt, transfers, intended, Instant::now()),
             Err(status) => last = status,
+        }
+        if let Some(rejection) = final_rejection(&last) {
+            return tally.rejected(rejection, transfers);
         }
         match advice(&last) {
             Advice::Final => {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tonle_proto::v1::{Outcome, Receipt, operation_result};
 
+use crate::client::FinalRejection;
+
 /// Latencies are kept in microseconds, to three digits, up to this; above it they count as this.
 const LATENCY_MAX_US: u64 = 600_000_000;
 
@@ -73,8 +75,7 @@ impl Tally {
                 None => Some("NO_RESULT".to_owned()),
             })),
             Outcome::Rejected | Outcome::Repeated | Outcome::Unspecified => {
-                let code = receipt.rejection.as_ref().map_or("NOT_APPLIED", |rejection| &rejection.code);
-                rejected.extend((0..transfers).map(|_| code.to_owned()));
+                rejected.extend((0..transfers).map(|_| "NOT_APPLIED".to_owned()));
             }
         }
         let count = u64::try_from(rejected.len()).unwrap_or(u64::MAX).min(transfers);
@@ -93,6 +94,15 @@ impl Tally {
             // Saturates at the bound.
             histogram.saturating_record_n(latency.max(1), applied);
         }
+    }
+
+    /// A transaction is final and was rejected as a whole.
+    pub(super) fn rejected(&self, rejection: FinalRejection, transfers: u64) {
+        let mut counts = self.lock();
+        counts.submitted += transfers;
+        counts.rejected += transfers;
+        counts.highest_block = counts.highest_block.max(rejection.height);
+        *counts.reasons.entry(rejection.code).or_default() += transfers;
     }
 
     /// A transaction was given up: it may be final or not.
@@ -153,7 +163,6 @@ mod tests {
         Receipt {
             height: 7,
             outcome: outcome.into(),
-            rejection: (outcome == Outcome::Rejected).then(|| rejection("EXPIRED")),
             results: results.iter().map(result).collect(),
             ..Receipt::default()
         }
@@ -167,7 +176,7 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         tally.answered(&receipt(Outcome::Applied, &[None, None]), 2, start, at(10));
         tally.answered(&receipt(Outcome::Partial, &[None, Some("INSUFFICIENT_FUNDS"), None]), 3, start, at(20));
-        tally.answered(&receipt(Outcome::Rejected, &[]), 4, start, at(30));
+        tally.rejected(FinalRejection { code: "EXPIRED".to_owned(), height: 9 }, 4);
         tally.answered(&receipt(Outcome::Repeated, &[]), 1, start, at(30));
         tally.failed("Unavailable".to_owned(), 5, at(40));
         let counts = tally.counts();
@@ -176,7 +185,7 @@ mod tests {
         let reasons: Vec<(&str, u64)> =
             counts.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(reasons, [("EXPIRED", 4), ("INSUFFICIENT_FUNDS", 1), ("NOT_APPLIED", 1), ("Unavailable", 5)]);
-        assert_eq!(counts.highest_block, 7);
+        assert_eq!(counts.highest_block, 9);
         assert!((counts.rate() - 100.0).abs() < 0.1);
     }
 
@@ -189,7 +198,7 @@ mod tests {
             let at = |ms| start + Duration::from_millis(ms);
             tally.answered(&receipt(Outcome::Applied, &[None]), 1, at(intended_ms), at(answered_ms));
         }
-        tally.answered(&receipt(Outcome::Rejected, &[]), 1, start, start + Duration::from_secs(9));
+        tally.answered(&receipt(Outcome::Repeated, &[]), 1, start, start + Duration::from_secs(9));
         let counts = tally.counts();
         assert!((counts.latency_ms(0.5).unwrap() - 50.0).abs() < 0.5);
         assert!((counts.latency_ms(1.0).unwrap() - 100.0).abs() < 0.5);
