@@ -125,7 +125,11 @@ impl Metrics {
         registry.register("tonle_finalized_height", "Highest finalized height", self.finalized_height.clone());
         registry.register("tonle_executed_height", "Highest height in the database", self.executed_height.clone());
         registry.register("tonle_view", "Current view of this epoch", self.view.clone());
-        registry.register("tonle_skipped_leaders", "Leaders timed out at once: not heard", self.skipped_leaders.clone());
+        registry.register(
+            "tonle_skipped_leaders",
+            "Leaders timed out at once: not heard",
+            self.skipped_leaders.clone(),
+        );
         registry.register(
             "tonle_finality_seconds",
             "From a client's submission at this node to its receipt",
