@@ -148,7 +148,7 @@ fn milliseconds(duration: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{FinalRejection, Tally};
     use std::time::{Duration, Instant};
     use tonle_proto::v1::{Applied, OperationResult, Outcome, Receipt, Rejection, operation_result};
 
