@@ -1,8 +1,8 @@
 //! Submit and SubmitAndWait: everything that can be checked is checked before anything is queued, and a call that
 //! waits is answered from what is on disk.
 //!
-//! Order of checks: form, chain, window form, an earlier receipt of the same id, the window against the latest block,
-//! signatures. An earlier receipt comes before EXPIRED, so that a client that lost its answer gets it even late.
+//! Order of checks: form, chain, an earlier receipt of the same id, then by number: the window's form, signatures, the
+//! window against the latest block. An earlier receipt comes before EXPIRED, so that a client that lost its answer gets it even late.
 //!
 //! Must not know: how transactions are ordered.
 
@@ -58,8 +58,8 @@ impl Service {
         if let Some(first) = self.earlier(&transaction).await? {
             return Ok(v1::SubmitResponse { transaction_id, receipt: Some(convert::receipt(&first)) });
         }
-        self.check_window(&transaction)?;
         let transaction = self.0.backend.verify(transaction).await?;
+        self.check_window(&transaction)?;
         self.0.backend.submit(transaction).await?;
         Ok(v1::SubmitResponse { transaction_id, receipt: None })
     }
@@ -108,8 +108,8 @@ impl Service {
         if let Some(first) = self.earlier(&transaction).await? {
             return Ok((Arc::new(first), true));
         }
-        self.check_window(&transaction)?;
         let transaction = self.0.backend.verify(transaction).await?;
+        self.check_window(&transaction)?;
         self.0.backend.submit(transaction).await?;
         match waiter.await {
             Ok(Answer::Final(receipt)) => Ok((receipt, false)),
@@ -121,7 +121,7 @@ impl Service {
         }
     }
 
-    /// Form, chain and window form.
+    /// Form and chain.
     fn decode(&self, bytes: &bytes::Bytes) -> Result<SignedTransaction, ApiError> {
         let transaction = convert::transaction(bytes)?;
         if transaction.body().chain != self.0.chain.digest {

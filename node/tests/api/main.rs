@@ -1,0 +1,10 @@
+//! The node's API as clients meet it: a real gRPC server on loopback over a real database, blocks made by the real
+//! ledger, clients in Rust, Python and `buf`.
+
+mod bad_input;
+mod calls;
+mod clients;
+mod fixture;
+mod proofs;
+mod server;
+mod watch;
