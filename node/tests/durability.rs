@@ -11,9 +11,10 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use trace::{Disk, Findings, Step, check, parse};
 
-/// Payments made one after the other while the trace runs, to a validator that is not traced too, so that its batches
-/// travel.
+/// Payments made one after the other while the trace runs, in turn to each of the validators that run.
 const PAYMENTS: usize = 12;
+/// Validators that run: with one killed, no block is final without a vote of the one that is traced.
+const RUNNING: usize = 3;
 
 struct Devnet {
     folder: tempfile::TempDir,
@@ -42,7 +43,8 @@ impl Drop for Devnet {
     }
 }
 
-/// Attaches to every thread of `pid`, and returns once it has.
+/// Attaches to every thread of `pid`, and returns once it has. What strace says is read to its end: it reports each new
+/// thread, and a closed pipe would end it, and the trace with it.
 fn attach(pid: u64, output: &Path) -> Child {
     let mut strace = Command::new("strace")
         .args(["-f", "-y", "-xx", "-s", "256", "-e", "trace=write,pwrite64,writev,fdatasync,fsync", "-o"])
@@ -54,6 +56,7 @@ fn attach(pid: u64, output: &Path) -> Child {
     let mut said = BufReader::new(strace.stderr.take().unwrap()).lines();
     let first = said.next().expect("strace says that it attached").unwrap();
     assert!(first.contains("attached"), "strace may not attach (ptrace is needed): {first}");
+    std::thread::spawn(move || said.count());
     strace
 }
 
@@ -61,15 +64,16 @@ fn traced_steps() -> Vec<Step> {
     let devnet = Devnet { folder: tempfile::tempdir().unwrap() };
     let described = devnet.tonle(&["devnet", "up", "--detach", "--wait", "--json"]);
     let described: Value = serde_json::from_str(&described).unwrap();
+    devnet.tonle(&["devnet", "kill", "canadia"]);
     let pid = described["validators"][0]["pid"].as_u64().unwrap();
     let output = devnet.folder.path().join("trace");
     let mut strace = attach(pid, &output);
     for payment in 0..PAYMENTS {
-        let node = described["validators"][payment % 4]["grpc"].as_str().unwrap();
+        let node = described["validators"][payment % RUNNING]["grpc"].as_str().unwrap();
         devnet.tonle(&["pay", "alice@aba", "bob@wing", "100", "KHR", "--node", node]);
     }
     devnet.tonle(&["devnet", "down"]);
-    strace.wait().unwrap();
+    assert!(strace.wait().unwrap().success());
     parse(&std::fs::read_to_string(output).unwrap())
 }
 
@@ -79,10 +83,10 @@ fn nothing_leaves_before_what_covers_it_is_on_disk() {
     let Findings { covered: [votes, acknowledgements, receipts], violations } = check(&steps);
     assert_eq!(violations, Vec::<String>::new());
     let payments = u64::try_from(PAYMENTS).unwrap();
-    // A traced validator is slow: others may finalize a block without one of its votes.
     assert!(votes >= payments, "{votes} votes seen");
-    assert!(acknowledgements >= 1, "{acknowledgements} acknowledgements of new batches seen");
-    assert!(receipts >= payments, "{receipts} blocks' receipts seen");
+    assert!(acknowledgements >= payments, "{acknowledgements} acknowledgements of new batches seen");
+    // Its own clients' are certain; of others' payments, several blocks may wait for one write.
+    assert!(receipts >= payments / RUNNING as u64, "{receipts} times receipts seen");
 
     // The same run with the syncs of one file left out must not pass: the check sees a sync that is gone.
     for disk in [Disk::Guard, Disk::Batches, Disk::Database] {
