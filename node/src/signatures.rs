@@ -1,12 +1,13 @@
 //! The signature pool: every signature that enters the node is checked here, in parallel, off the voting thread. What
 //! comes out is `Verified` or checked, and nothing else reaches the core. It must not know what a message means.
 //!
-//! Two rayon pools, so that a vote never waits behind a large batch: one for consensus messages, one for data. Within one
-//! peer and one pool, results come out in the order the messages went in. Each peer has its own bound in each pool, so
+//! Two groups of threads, so that a vote never waits behind a large batch: one for consensus messages, one for data.
+//! What carries no signature is checked on the caller's thread. Within one peer and one group, results come out in the order the messages went in. Each peer has its own bound in each pool, so
 //! none can crowd out another.
 
 mod memo;
 mod order;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use tonle_replica::{CheckedMessage, Found, InvalidMessage, PeerContext, PeerMess
 
 pub use memo::Memo;
 use order::Ordered;
+use workers::Workers;
 
 /// Consensus messages and requests of one peer under way at once. Small; a peer that sends more is ahead of its votes.
 const CONTROL_MAX: usize = 1_024;
@@ -46,7 +48,7 @@ pub enum PoolError {
 /// The threads of the pool could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the signature pool: {0}")]
-pub struct PoolFailed(#[from] rayon::ThreadPoolBuildError);
+pub struct PoolFailed(#[from] std::io::Error);
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,8 +59,8 @@ type Orders = BTreeMap<(ValidatorIndex, Class), Arc<Ordered<PeerResult>>>;
 
 #[derive(Debug)]
 struct Inner {
-    control: rayon::ThreadPool,
-    data: rayon::ThreadPool,
+    control: Workers,
+    data: Workers,
     context: Arc<PeerContext>,
     chain: Digest,
     memo: Arc<Memo>,
@@ -82,12 +84,9 @@ impl SignaturePool {
     /// # Errors
     /// [`PoolFailed`] when the system refuses the threads.
     pub fn start(threads: usize, context: Arc<PeerContext>) -> Result<Self, PoolFailed> {
-        let build = |name: &'static str, threads: usize| {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |n| format!("{name}-{n}")).build()
-        };
         Ok(SignaturePool(Arc::new(Inner {
-            control: build("votes", threads.clamp(1, 2))?,
-            data: build("signatures", threads.max(1))?,
+            control: Workers::start("votes", threads.clamp(1, 2))?,
+            data: Workers::start("signatures", threads.max(1))?,
             chain: context.batches().chain,
             context,
             memo: Arc::new(Memo::new()),
@@ -102,7 +101,7 @@ impl SignaturePool {
         &self.0.memo
     }
 
-    /// Checks a peer's message of `bytes` bytes; `deliver` gets the result on a thread of the pool and must not block.
+    /// Checks a peer's message of `bytes` bytes; `deliver` gets the result on any thread and must not block.
     /// Results of one peer's consensus messages come in their order, and so do those of its data.
     ///
     /// # Errors
@@ -124,8 +123,12 @@ impl SignaturePool {
             Arc::clone(peers.entry((from, class)).or_insert_with(|| Arc::new(Ordered::new(count_max, bytes_max))))
         };
         let place = order.enter(bytes, Box::new(deliver)).ok_or(PoolError::Full)?;
+        if !is_signed(&message) {
+            order.done(place, CheckedMessage::check(message, &self.0.context, self.0.memo.as_ref()));
+            return Ok(());
+        }
         let (context, memo) = (Arc::clone(&self.0.context), Arc::clone(&self.0.memo));
-        pool.spawn_fifo(move || {
+        pool.spawn(move || {
             let result = CheckedMessage::check(message, &context, memo.as_ref());
             order.done(place, result);
         });
@@ -143,7 +146,7 @@ impl SignaturePool {
         let permit = Arc::clone(&self.0.transactions).acquire_owned().await.map_err(|_| PoolError::Ended)?;
         let (sender, answer) = oneshot::channel();
         let (chain, memo) = (self.0.chain, Arc::clone(&self.0.memo));
-        self.0.data.spawn_fifo(move || {
+        self.0.data.spawn(move || {
             let result = Verified::check(transaction, &chain, memo.as_ref());
             drop(permit);
             // The caller may have gone.
@@ -151,10 +154,13 @@ impl SignaturePool {
         });
         answer.await.map_err(|_| PoolError::Ended)
     }
+}
 
-    /// Runs `work` on the data threads, and waits for it: for checking what recovery read, in parallel.
-    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.0.data.install(work)
+/// Must its check verify a signature? What need not costs less than waking a thread.
+fn is_signed(message: &PeerMessage) -> bool {
+    match message {
+        PeerMessage::Consensus(_) | PeerMessage::Batch(_) | PeerMessage::Response(_) => true,
+        PeerMessage::Acknowledge(_) | PeerMessage::Request(_) | PeerMessage::FinalTip { .. } => false,
     }
 }
 

@@ -56,16 +56,30 @@ fn one_peers_flood_is_bounded_and_crowds_out_no_other() {
     let pool = pool();
     // The first delivery holds everything of this peer back.
     let (go, gate) = mpsc::channel::<()>();
-    let tip = || PeerMessage::FinalTip { height: Height::new(1) };
+    let good = batch(0, Tip::EMPTY, &[transfer("aba", "wing", 1, 1)]);
+    let message = || PeerMessage::Batch(Arc::clone(good.raw()));
     let flooder = ValidatorIndex::new(2);
-    pool.check_message(flooder, tip(), 9, move |_| assert!(gate.recv().is_err())).unwrap();
-    let refused = (0..10_000).find_map(|_| pool.check_message(flooder, tip(), 9, |_| {}).err());
+    pool.check_message(flooder, message(), 9, move |_| assert!(gate.recv().is_err())).unwrap();
+    let refused = (0..10_000).find_map(|_| pool.check_message(flooder, message(), 9, |_| {}).err());
     assert_eq!(refused, Some(PoolError::Full));
     let (sender, results) = mpsc::channel();
     let deliver = move |result| sender.send(result).unwrap();
-    pool.check_message(ValidatorIndex::new(3), tip(), 9, deliver).unwrap();
+    pool.check_message(ValidatorIndex::new(3), message(), 9, deliver).unwrap();
     assert!(results.recv().unwrap().is_ok());
     drop(go);
+}
+
+#[test]
+fn what_carries_no_signature_waits_for_no_thread() {
+    let pool = pool();
+    let (sender, results) = mpsc::channel();
+    let tip = || PeerMessage::FinalTip { height: Height::new(1) };
+    let deliver = |name: &'static str| {
+        let sender = sender.clone();
+        move |_| sender.send(name).unwrap()
+    };
+    pool.check_message(ValidatorIndex::new(2), tip(), 9, deliver("at once")).unwrap();
+    assert_eq!(results.try_recv(), Ok("at once"));
 }
 
 #[tokio::test]
