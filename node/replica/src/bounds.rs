@@ -15,6 +15,12 @@ pub const BATCH_TRANSACTIONS_MAX: usize = 8_192;
 pub const BATCH_OPERATIONS_MAX: usize = 16_384;
 /// A batch waits at most this long for company, in microseconds.
 pub const BATCH_AGE_US: u64 = 10_000;
+/// Acknowledgements wait at most this long to be sent together, in microseconds: of small batches only, which proposals
+/// carry along without any. Once [`BATCH_DIRECT_BYTES`] wait, they leave at once.
+pub const ACKNOWLEDGE_DELAY_US: u64 = 10_000;
+/// A leader proposes no sooner than this after the proposal before its own, in microseconds: every block costs each
+/// validator three syncs and some ten signatures, however little is in it.
+pub const BLOCK_INTERVAL_MIN_US: u64 = 10_000;
 /// A batch of at most this size also goes directly to the leaders of this view and the next.
 pub const BATCH_DIRECT_BYTES: usize = 32 * 1024;
 /// Batches that a proposal carries beside its header, in all. Below consensus's bound on a sidecar.

@@ -10,6 +10,7 @@ use tonle_crypto::{Canonical, Digest};
 
 use crate::Batch;
 use crate::Cut;
+use crate::bounds::BLOCK_INTERVAL_MIN_US;
 use crate::execution::{Execution, Judged, cut_of};
 use crate::lanes::{Judgement, Lanes, Limits, Want};
 use crate::message::encode_sidecar;
@@ -63,6 +64,8 @@ pub(crate) struct Proposals {
     checks: VecDeque<Check>,
     build: Option<Build>,
     inline: VecDeque<(Digest, Vec<Arc<Batch>>)>,
+    /// No payload is built before this, after a proposal.
+    wait_until_us: Option<u64>,
 }
 
 impl Proposals {
@@ -143,6 +146,20 @@ impl Proposals {
         };
         self.build = None;
         Some(input)
+    }
+
+    /// A proposal was seen, of one's own too: the next one waits for a while.
+    pub(crate) fn seen(&mut self, now_us: u64) {
+        self.wait_until_us = Some(now_us.saturating_add(BLOCK_INTERVAL_MIN_US));
+    }
+    /// Is it too soon to build?
+    pub(crate) fn wait(&mut self, now_us: u64) -> bool {
+        self.wait_until_us = self.wait_until_us.filter(|until| *until > now_us);
+        self.wait_until_us.is_some()
+    }
+    /// When the payload that is asked for may be built.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.build.as_ref().and(self.wait_until_us)
     }
 
     /// The data that proposals under judgement miss.

@@ -144,6 +144,7 @@ impl Replica {
             self.lanes.deadline(),
             self.fetch.deadline(),
             self.catchup.deadline(),
+            self.proposals.deadline(),
             Some(self.announce_us),
         ];
         parts.into_iter().flatten().min()
@@ -342,7 +343,7 @@ impl Replica {
         while let Some(input) = inputs.pop_front() {
             for output in self.consensus.handle(now, input) {
                 // Once each: a block that is of no use to consensus must not go round for ever.
-                if let Some(block) = self.output(output, out).filter(|block| fetched.insert(block.digest())) {
+                if let Some(block) = self.output(now, output, out).filter(|block| fetched.insert(block.digest())) {
                     inputs.push_back(Input::Fetched { block });
                 }
             }
@@ -352,7 +353,7 @@ impl Replica {
         }
     }
 
-    fn output(&mut self, output: Output, out: &mut Vec<Effect>) -> Option<Block> {
+    fn output(&mut self, now: Time, output: Output, out: &mut Vec<Effect>) -> Option<Block> {
         match output {
             Output::Persist { record, blocks } => {
                 blocks.iter().for_each(|block| self.blocks.insert(block));
@@ -363,6 +364,7 @@ impl Replica {
                 out.push(Effect::Send { to, message: PeerMessage::Consensus(message) });
             }
             Output::Check { proposal, parent } => {
+                self.proposals.seen(now.monotonic_us);
                 self.blocks.insert(&proposal.block);
                 let from = self.identity.context.set.leader(proposal.view);
                 for batch in self.proposals.ask(proposal, parent, &self.identity.context.set) {
@@ -442,7 +444,7 @@ impl Replica {
         let now_us = now.monotonic_us;
         self.lanes.recover_own(now_us, &self.fetch);
         self.lanes.seal(now_us, out);
-        self.lanes.acknowledge(out);
+        self.lanes.acknowledge(now_us, out);
         // Bounded: an answer may raise one more question, a whole chain of them comes with later events.
         for _ in 0..8 {
             if self.halted.is_some() || !self.answer_consensus(now, out) {
@@ -470,6 +472,9 @@ impl Replica {
             }
             self.engine(now, input, out);
             answered = true;
+        }
+        if self.proposals.wait(now.monotonic_us) {
+            return answered;
         }
         if let Some(input) = self.proposals.build(&self.rules, &self.execution, &self.lanes) {
             self.engine(now, input, out);

@@ -12,7 +12,7 @@ mod sending;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{SigningContext, ValidatorIndex};
@@ -29,7 +29,7 @@ pub(crate) use proposing::{Judgement, Limits, want};
 use acknowledged::Acknowledged;
 use lane::{Admission, Lane};
 use own::{OwnLane, Submission};
-use sending::Resend;
+use sending::{Grown, Resend};
 
 /// How long a batch whose successor is here may take to come by itself, in microseconds.
 const GAP_PATIENCE_US: u64 = 50_000;
@@ -54,8 +54,7 @@ pub(crate) struct Lanes {
     own: Option<OwnLane>,
     recovery: Option<Recovery>,
     leaders: Vec<ValidatorIndex>,
-    /// Lanes whose chain grew since acknowledgements last went out.
-    grown: BTreeSet<ValidatorIndex>,
+    grown: Grown,
     resend: Resend,
 }
 
@@ -79,7 +78,7 @@ impl Lanes {
             own: None,
             recovery: lane_lost.then(|| Recovery { since_us: None, next_us: None, words: BTreeMap::new() }),
             leaders: Vec::new(),
-            grown: BTreeSet::new(),
+            grown: Grown::default(),
             resend: Resend::default(),
         };
         for batch in log {
@@ -184,8 +183,9 @@ impl Lanes {
     /// A batch is durable: it may be acknowledged, and one's own may leave.
     pub(crate) fn batch_stored(&mut self, owner: ValidatorIndex, digest: &Digest, out: &mut Vec<Effect>) {
         let Some(lane) = self.lanes.get_mut(owner.index()) else { return };
+        let bytes = lane.batch(digest).map_or(0, |batch| batch.size());
         if lane.stored(digest) {
-            self.grown.insert(owner);
+            self.grown.note(owner, bytes);
             self.reconfirm(owner);
         }
         if self.me != Some(owner) {
@@ -306,7 +306,7 @@ impl Lanes {
     pub(crate) fn deadline(&self) -> Option<u64> {
         let sealing = self.own.as_ref().filter(|own| self.can_seal(own)).and_then(OwnLane::deadline);
         let recovering = self.recovery.as_ref().and_then(|recovery| recovery.next_us);
-        [sealing, self.resend.deadline(), recovering].into_iter().flatten().min()
+        [sealing, self.grown.deadline(), self.resend.deadline(), recovering].into_iter().flatten().min()
     }
 
     /// Each lane for operators.

@@ -2,12 +2,12 @@
 //!
 //! Must not know: how a message travels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tonle_consensus::{Recipients, ValidatorIndex};
 
-use crate::bounds::{BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, RESEND_BATCHES, RESEND_US};
+use crate::bounds::{ACKNOWLEDGE_DELAY_US, BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, RESEND_BATCHES, RESEND_US};
 use crate::lanes::Lanes;
 use crate::{AcknowledgedLane, Acknowledgement, Batch, Effect, PeerMessage};
 
@@ -22,6 +22,39 @@ impl Resend {
     /// When the next look is due.
     pub(crate) fn deadline(&self) -> Option<u64> {
         self.due_us
+    }
+}
+
+/// Lanes whose chain grew since acknowledgements last went out.
+#[derive(Debug, Default)]
+pub(super) struct Grown {
+    lanes: BTreeSet<ValidatorIndex>,
+    bytes: usize,
+    due_us: Option<u64>,
+}
+
+impl Grown {
+    /// A batch of this many bytes is durable, and the lane reaches further.
+    pub(super) fn note(&mut self, lane: ValidatorIndex, bytes: usize) {
+        self.lanes.insert(lane);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// When the acknowledgements leave.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.due_us
+    }
+
+    /// Takes the lanes, if their acknowledgements have waited for long enough, or for enough of them.
+    fn take_due(&mut self, now_us: u64) -> BTreeSet<ValidatorIndex> {
+        if self.lanes.is_empty() {
+            return BTreeSet::new();
+        }
+        let due_us = *self.due_us.get_or_insert(now_us.saturating_add(ACKNOWLEDGE_DELAY_US));
+        if now_us < due_us && self.bytes < BATCH_DIRECT_BYTES {
+            return BTreeSet::new();
+        }
+        std::mem::take(self).lanes
     }
 }
 
@@ -63,8 +96,8 @@ impl Lanes {
     }
 
     /// Acknowledges what became durable: to the leaders, who build cuts, and to each lane's author, who packs by it.
-    pub(crate) fn acknowledge(&mut self, out: &mut Vec<Effect>) {
-        let grown = std::mem::take(&mut self.grown);
+    pub(crate) fn acknowledge(&mut self, now_us: u64, out: &mut Vec<Effect>) {
+        let grown = self.grown.take_due(now_us);
         let Some(me) = self.me.filter(|_| !grown.is_empty()) else { return };
         let lanes: Vec<AcknowledgedLane> = grown.iter().map(|lane| self.line(*lane)).collect();
         for line in &lanes {

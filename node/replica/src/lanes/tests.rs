@@ -9,7 +9,8 @@ use super::fetch::{Fetch, Want};
 use super::lane::{Admission, Lane, Reason, Walk};
 use super::{Judgement, Lanes, Limits};
 use crate::bounds::{
-    BATCH_AGE_US, BATCH_SEAL_BYTES, FETCH_ROUND_US, FETCH_TIMEOUT_US, LANE_WINDOW_BATCHES, POOL_BYTES_MAX, RESEND_US,
+    ACKNOWLEDGE_DELAY_US, BATCH_AGE_US, BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, FETCH_ROUND_US, FETCH_TIMEOUT_US,
+    LANE_WINDOW_BATCHES, POOL_BYTES_MAX, RESEND_US,
 };
 use crate::testing::{NODES, batch, batch_of, batches, key, lane, set, signing, transaction};
 use crate::{AcknowledgedLane, Acknowledgement, Batch, Cut, Effect, Misbehaviour, PeerMessage, Query, Refusal, Tip};
@@ -260,11 +261,14 @@ fn receiver_stores_then_acknowledges_to_author_and_leaders() {
     let (mut received, mut early) = (Vec::new(), Vec::new());
     lanes.received(lane(1), &first, Reason::Offered, &mut received);
     assert!(matches!(received[..], [Effect::StoreBatch(_)]));
-    lanes.acknowledge(&mut early);
+    lanes.acknowledge(0, &mut early);
     assert!(early.is_empty(), "acknowledged before it is stored");
     lanes.batch_stored(lane(1), &first.digest(), &mut Vec::new());
+    lanes.acknowledge(0, &mut early);
+    assert!(early.is_empty(), "a small one waits for company");
+    assert_eq!(lanes.deadline(), Some(ACKNOWLEDGE_DELAY_US));
     let mut out = Vec::new();
-    lanes.acknowledge(&mut out);
+    lanes.acknowledge(ACKNOWLEDGE_DELAY_US, &mut out);
     let line = AcknowledgedLane { lane: lane(1), tip: first.tip() };
     let expected = PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line] });
     let sent: Vec<_> = out
@@ -280,6 +284,25 @@ fn receiver_stores_then_acknowledges_to_author_and_leaders() {
     let mut again = Vec::new();
     lanes.entered(lane(3), lane(1), &mut again);
     assert!(matches!(&again[..], [Effect::Send { message, .. }] if *message == expected));
+}
+
+#[test]
+fn acknowledgements_of_much_leave_at_once_and_together() {
+    let mut lanes = lanes(0);
+    lanes.entered(lane(2), lane(3), &mut Vec::new());
+    hold(&mut lanes, &batch(3, Tip::EMPTY, 1));
+    hold(&mut lanes, &batch_of(1, Tip::EMPTY, 1, BATCH_DIRECT_BYTES));
+    let mut out = Vec::new();
+    lanes.acknowledge(0, &mut out);
+    let lines = |effect: &Effect| match effect {
+        Effect::Send { message: PeerMessage::Acknowledge(acknowledgement), .. } => acknowledgement.lanes.len(),
+        other => panic!("{other:?}"),
+    };
+    // To the author of lane 1, and to the leaders, one of whom is lane 3's author.
+    assert_eq!(out.iter().map(lines).collect::<Vec<_>>(), [1, 2]);
+    out.clear();
+    lanes.acknowledge(ACKNOWLEDGE_DELAY_US, &mut out);
+    assert!(out.is_empty(), "sent twice: {out:?}");
 }
 
 #[test]
