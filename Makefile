@@ -8,13 +8,16 @@ SEEDS ?= 5000
 RATE ?= 1000
 SPAN ?= 10m
 
-.PHONY: help setup build devnet test check deny bench soak
+.PHONY: help setup setup-tests build devnet test check advisories bench soak
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the build lacks (libclang, a C++ compiler)
 	@.ci/setup
+
+setup-tests: ## ... and what the tests lack (strace, Python's venv, npm)
+	@.ci/setup tests
 
 build: setup ## build the tonle binary
 	cargo build --release --package tonle-node
@@ -22,20 +25,16 @@ build: setup ## build the tonle binary
 devnet: build ## four validators on this machine; Ctrl-C stops them
 	@$(TONLE) devnet up
 
-test: setup ## every test of every suite; ends with one line: N passed, N failed
+test: setup-tests ## the checks, and every test of every suite; ends with one line: N passed, N failed
 	@.ci/test
 
-check: setup ## formatting, lints, documentation, tidiness, dependencies
-	cargo fmt --all --check
-	cargo clippy --release --workspace --all-targets -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps
+check: setup ## formatting, lints, documentation, dependencies, tidiness
+	@.ci/check
 	cargo test --release --package tonle-node --test tidy
-	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
-	else echo "cargo-deny is not installed: the tidy test held deny.toml; 'make deny' installs it"; fi
 
-deny: ## install cargo-deny (compiles for some minutes) and check dependencies, with advisories
-	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny check
+advisories: setup ## known advisories against Cargo.lock: their database is fetched, so this is not part of `make test`
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny check advisories
 
 bench: build ## measure the ledger, the network and a devnet under load; compare with docs/performance
 	cargo run --release --package tonle-ledger --example throughput -- 1000000 200000

@@ -1,7 +1,7 @@
 //! The guard file (R8): what this validator has signed, on disk before the signature leaves. It decides nothing; the
 //! safety rules do, and this keeps what they say.
 //!
-//! Its own small file, apart from the database: `guard/guard-<number>.seg` (frames as in [`crate::segment`]). One call of
+//! Its own small file, apart from the database: `guard/guard-<number>.seg` (frames as in `segment`). One call of
 //! [`GuardFile::persist`] is one frame and one fdatasync.
 //!
 //! ```text

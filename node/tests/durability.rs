@@ -1,6 +1,8 @@
 //! R8 on the real thing: a validator of a running devnet under `strace`. The guard is synced before a vote leaves, the
 //! batch log before an acknowledgement, the database before a receipt.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 #[path = "durability/trace.rs"]
 mod trace;
 

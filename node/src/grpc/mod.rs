@@ -1,7 +1,7 @@
 //! gRPC for clients: `tonle.v1` with reflection and health. docs/api.md is its contract.
 //!
-//! A call is converted ([`convert`]), checked before anything is queued ([`submit`]), answered from what is final
-//! ([`reads`]), and every error is an [`ApiError`]. Queries read the database on threads of their own, a bounded number
+//! A call is converted (`convert`), checked before anything is queued (`submit`), answered from what is final
+//! (`reads`), and every error is an [`ApiError`]. Queries read the database on threads of their own, a bounded number
 //! at a time: they never slow a vote.
 //!
 //! Must not know: consensus messages, the network, how blocks are stored (that is behind [`Archive`]).

@@ -57,6 +57,7 @@ struct Case {
     queued: bool,
 }
 
+#[allow(clippy::too_many_lines, reason = "a table with a row for each case")]
 fn cases(node: &TestNode) -> Vec<Case> {
     let aba = node.network.keys.participant("aba");
     let good = body(node).encode_to_vec();

@@ -166,7 +166,7 @@ impl Backend for Running {
 
     async fn audit_supply(&self) -> Result<SupplyAudit, ArchiveFailed> {
         let database = Arc::clone(&self.database);
-        let audit = tokio::task::spawn_blocking(move || database.audit()).await.unwrap().unwrap();
+        let audit = tokio::task::spawn_blocking(move || database.audit().unwrap()).await.unwrap();
         Ok(SupplyAudit {
             height: audit.point.height,
             state_root: audit.point.state_root,

@@ -60,6 +60,10 @@ pay() { "$python" "$root/docs/examples/pay.py" "$address" "$key" alice@aba bob@w
 
 check "python: the golden transaction" "byte for byte" \
     "$python" "$here/golden.py" "$address" "$root/node/ledger/tests/vectors/ledger.txt"
+check "python: the ledger's proofs hold" "^[0-9]+ proofs hold$" \
+    "$python" "$root/node/ledger/tests/verify_proof.py" "$root/node/ledger/tests/vectors/ledger.txt"
+check "python: and none of them with a byte changed" "changed ones are refused" \
+    "$python" "$root/node/ledger/tests/refuse_changed_proofs.py" "$root/node/ledger/tests/vectors/ledger.txt"
 check "python: pays by reflection" "^FINAL block [0-9]+$" pay 100
 check "python: the same instruction again moves nothing" "^ALREADY FINAL block" pay 100
 check "python: verifies the finality receipt" "^OK  [0-9]+ signatures" \
