@@ -7,12 +7,18 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::config::{Log, LogFormat};
 
-/// Parses `tracing` directives.
+/// Gossipsub warns of each message that it cannot queue for a slow peer, with the message in the line: thousands of lines
+/// while a bank is down. Its errors are kept; a level of one's own for it replaces this.
+const QUIET: (&str, &str) = ("libp2p_gossipsub", "libp2p_gossipsub=error");
+
+/// Parses `tracing` directives, and adds what is too noisy without.
 ///
 /// # Errors
 /// [`ParseError`] names the directive that is wrong.
 pub fn directives(level: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(level)
+    let (target, quiet) = QUIET;
+    let own = level.contains(target);
+    EnvFilter::builder().parse(if own { level.to_owned() } else { format!("{quiet},{level}") })
 }
 
 /// Starts logging for the process. A second call changes nothing, so that tests may share a process.
@@ -30,4 +36,20 @@ pub fn start(log: &Log) -> Result<(), ParseError> {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gossip_is_quiet_unless_asked_for() {
+        for (level, expected) in
+            [("info", "libp2p_gossipsub=error"), ("libp2p_gossipsub=debug,info", "libp2p_gossipsub=debug")]
+        {
+            let filter = directives(level).unwrap().to_string();
+            assert!(filter.contains(expected) && filter.contains("info"), "{filter}");
+        }
+        assert!(directives("tonle=loud").is_err());
+    }
 }
