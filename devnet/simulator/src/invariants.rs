@@ -74,6 +74,15 @@ pub enum Breach {
         /// What.
         statement: Statement,
     },
+    /// A node signs in an epoch whose anchor is not on its disk: if all did, and crashed, nobody could prove where the epoch
+    /// starts, and nobody may sign in the one before.
+    #[error("node {node} signs in epoch {epoch}, and its disk ends before it")]
+    Unanchored {
+        /// Who.
+        node: usize,
+        /// Where.
+        epoch: u64,
+    },
     /// Data was acknowledged or sent before it was durable.
     #[error("node {node} vouches for batch {digest:?} that is not on its disk")]
     NotDurable {

@@ -188,7 +188,13 @@ impl World {
     fn carry_out(&mut self, at: usize, effect: Effect) -> Result<(), Breach> {
         let boot = self.nodes[at].boot;
         match effect {
-            Effect::Persist { record, blocks } => self.persist(at, record, blocks)?,
+            Effect::Persist { record, blocks } => {
+                let epoch = record.epoch.get();
+                if self.nodes[at].disk.height() < epoch.saturating_mul(self.epoch_length) {
+                    return Err(Breach::Unanchored { node: at, epoch });
+                }
+                self.persist(at, record, blocks)?;
+            }
             Effect::Sign(request) => {
                 let node = &self.nodes[at];
                 let epoch = node.running.as_ref().map_or(0, |running| running.epoch);

@@ -50,6 +50,10 @@ pub struct Replica {
     guard_lost: bool,
     demand: Demand,
     next_anchor: Option<Anchor>,
+    /// What signs in this epoch, in order, until its anchor is executed and so durable here. A guard of this epoch forbids
+    /// every signature in the one before: if all validators crashed with such a guard and without the anchor's
+    /// certificate, nobody could go on.
+    held: Vec<Effect>,
     announce_us: u64,
     halted: Option<Halt>,
 }
@@ -115,6 +119,7 @@ impl Replica {
             guard_lost: recovered.guard_lost,
             demand: Demand::default(),
             next_anchor: None,
+            held: Vec::new(),
             announce_us: 0,
             halted: None,
             identity,
@@ -200,6 +205,9 @@ impl Replica {
                     self.blocks.release(checkpoint.height.saturating_sub(1));
                     out.push(Effect::ReleaseBatches { up_to: cut });
                     out.push(Effect::ReleaseBlocks { up_to: checkpoint.height });
+                    if self.is_anchored() {
+                        out.append(&mut self.held);
+                    }
                 }
                 Err(halt) => self.halt(halt, out),
             },
@@ -357,9 +365,9 @@ impl Replica {
         match output {
             Output::Persist { record, blocks } => {
                 blocks.iter().for_each(|block| self.blocks.insert(block));
-                out.push(Effect::Persist { record, blocks });
+                self.when_anchored(Effect::Persist { record, blocks }, out);
             }
-            Output::Sign(request) => out.push(Effect::Sign(request)),
+            Output::Sign(request) => self.when_anchored(Effect::Sign(request), out),
             Output::Send { to, message } => {
                 out.push(Effect::Send { to, message: PeerMessage::Consensus(message) });
             }
@@ -410,6 +418,15 @@ impl Replica {
         None
     }
 
+    /// Is the block that this epoch starts from on this disk?
+    fn is_anchored(&self) -> bool {
+        self.anchor.block.height() <= self.execution.executed()
+    }
+
+    fn when_anchored(&mut self, effect: Effect, out: &mut Vec<Effect>) {
+        if self.is_anchored() { out.push(effect) } else { self.held.push(effect) }
+    }
+
     /// The next epoch's engine starts where the last one ended.
     fn begin_epoch(&mut self, now: Time, anchor: Anchor, out: &mut Vec<Effect>) {
         let Some(set) = self.identity.context.set.for_next_epoch() else { return };
@@ -417,6 +434,7 @@ impl Replica {
         self.identity.context.set = set;
         self.rules.next_set = self.identity.context.set.for_next_epoch().map(|set| set.digest());
         self.proposals.clear();
+        self.held.clear();
         self.demand = Demand::default();
         self.anchor = anchor.clone();
         self.consensus = Consensus::new(
