@@ -52,7 +52,8 @@ pub struct Replica {
     next_anchor: Option<Anchor>,
     /// What signs in this epoch, in order, until its anchor is executed and so durable here. A guard of this epoch forbids
     /// every signature in the one before: if all validators crashed with such a guard and without the anchor's
-    /// certificate, nobody could go on.
+    /// certificate, nobody could go on. Bounded by time: at most a few signatures a view, for as long as execution takes,
+    /// and an execution that fails ends the process.
     held: Vec<Effect>,
     announce_us: u64,
     halted: Option<Halt>,
