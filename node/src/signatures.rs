@@ -2,8 +2,8 @@
 //! comes out is `Verified` or checked, and nothing else reaches the core. It must not know what a message means.
 //!
 //! Two groups of threads, so that a vote never waits behind a large batch: one for consensus messages, one for data.
-//! What carries no signature is checked on the caller's thread. Within one peer and one group, results come out in the order the messages went in. Each peer has its own bound in each pool, so
-//! none can crowd out another.
+//! What carries no signature is checked on the caller's thread. Within one peer and one group, results come out in the
+//! order the messages went in. Each peer has its own bound in each group, so none can crowd out another.
 
 mod memo;
 mod order;

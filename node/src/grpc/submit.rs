@@ -2,7 +2,8 @@
 //! waits is answered from what is on disk.
 //!
 //! Order of checks: form, chain, an earlier receipt of the same id, then by number: the window's form, signatures, the
-//! window against the latest block. An earlier receipt comes before EXPIRED, so that a client that lost its answer gets it even late.
+//! window against the latest block. An earlier receipt comes before EXPIRED, so that a client that lost its answer gets
+//! it even late.
 //!
 //! Must not know: how transactions are ordered.
 

@@ -44,7 +44,12 @@ async fn a_stream_without_a_height_begins_with_the_next_block() {
 
 #[tokio::test]
 async fn a_slow_client_is_told_where_to_resume() {
-    let limits = Limits { stream_blocks_max: 1, stream_stall_max: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits {
+        streams_max: 1,
+        stream_blocks_max: 1,
+        stream_stall_max: Duration::from_millis(50),
+        ..Limits::default()
+    };
     let mut node = TestNode::with_limits(limits).await;
     // Receipts of large transactions fill what gRPC's windows and the buffer hold for a client that does not read.
     for number in 0..3 {
@@ -58,8 +63,9 @@ async fn a_slow_client_is_told_where_to_resume() {
     let endpoint = endpoint.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
     let mut client = LedgerServiceClient::new(endpoint.connect().await.unwrap());
     let mut stream = client.watch_blocks(request).await.unwrap().into_inner();
-    // Not reading is the point; what is waited for is the end of the stall.
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    // Not reading is the point. The only stream's place is free again once the server has given this one up.
+    let free = async { while node.client.watch_blocks(request).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), free).await.expect("the server gives a slow client up");
     let mut next = 1;
     let ended = loop {
         match tokio::time::timeout(Duration::from_secs(30), stream.message()).await.unwrap() {
