@@ -13,7 +13,7 @@ SPAN ?= 10m
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what the build lacks (libclang, a C++ compiler)
+setup: ## install what the build lacks (libclang, clang++)
 	@.ci/setup
 
 setup-tests: ## ... and what the tests lack (strace, Python's venv, npm)
