@@ -1,102 +1,32 @@
 //! Peers that do not keep to the protocol: bytes that are no libp2p, and a listed validator that sends garbage.
 
 use std::io::Write as _;
-use std::time::Duration;
 
-use futures::{AsyncWriteExt as _, StreamExt as _};
-use libp2p::identity::{Keypair, ed25519};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Stream};
 use prost::Message as _;
 use tonle_consensus::Recipients;
 use tonle_crypto::{Canonical as _, SecretKey};
-use tonle_node::network::peer_id;
-use tonle_proto::peer::v1::{Frame, Hello, frame::Body};
+use tonle_proto::peer::v1::{Frame, frame::Body};
 
+use crate::actor::{self, Actor, DIRECT, GOSSIPSUB, field, prefixed, rpc};
 use crate::fixture::{GENESIS, Node, Transport, counted, index, is_counted, mesh, network_key, tip, within};
-
-/// What the actor shares with an honest node: it answers pings.
-#[derive(NetworkBehaviour)]
-struct Manners {
-    streams: libp2p_stream::Behaviour,
-    ping: ping::Behaviour,
-}
-
-/// A libp2p node that says what it is told to.
-struct Actor {
-    control: libp2p_stream::Control,
-    victim: PeerId,
-    /// Streams that the victim opens to the actor: accepted, so that it takes the actor for a proper peer, never read.
-    _accepted: Vec<libp2p_stream::IncomingStreams>,
-}
-
-impl Actor {
-    /// Connects to `victim` with the identity of `key`.
-    async fn dial(key: &SecretKey, victim: &Node) -> Actor {
-        let secret = ed25519::SecretKey::try_from_bytes(key.seed().as_mut_slice()).expect("a seed");
-        let mut swarm: Swarm<Manners> =
-            SwarmBuilder::with_existing_identity(Keypair::from(ed25519::Keypair::from(secret)))
-                .with_tokio()
-                .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-                .expect("noise")
-                .with_behaviour(|_| Manners {
-                    streams: libp2p_stream::Behaviour::new(),
-                    ping: ping::Behaviour::default(),
-                })
-                .expect("a behaviour")
-                .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
-                .build();
-        let mut control = swarm.behaviour().streams.new_control();
-        let accept = |protocol| control.accept(StreamProtocol::new(protocol)).expect("accepted once");
-        let accepted = Class::ALL.into_iter().chain([GOSSIPSUB]).map(accept).collect();
-        swarm.dial(victim.address()).expect("a dial");
-        within(async { while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {} })
-            .await;
-        tokio::spawn(async move {
-            loop {
-                let _ = swarm.next().await;
-            }
-        });
-        let victim = peer_id(&network_key(0).public()).expect("a key");
-        Actor { control, victim, _accepted: accepted }
-    }
-
-    /// Opens a direct stream and writes `bytes`. The stream stays open for as long as it is held.
-    async fn say(&mut self, protocol: &'static str, bytes: &[u8]) -> Stream {
-        let opened = self.control.open_stream(self.victim, StreamProtocol::new(protocol));
-        let mut stream = within(opened).await.expect("the victim speaks the protocol");
-        // The victim may hang up while it is written to: what it counted says whether it heard enough.
-        if stream.write_all(bytes).await.is_ok() {
-            let _ = stream.flush().await;
-        }
-        stream
-    }
-}
-
-/// A version of gossipsub that the victim speaks.
-const GOSSIPSUB: &str = "/meshsub/1.1.0";
-
-/// Names of the direct streams, as they stand in their protocol.
-struct Class;
-
-impl Class {
-    const ALL: [&'static str; 3] = ["/tonle/consensus/1", "/tonle/data/1", "/tonle/sync/1"];
-}
-
-fn framed(body: Body) -> Vec<u8> {
-    let frame = Frame { body: Some(body) }.encode_to_vec();
-    prefixed(&frame)
-}
-
-fn prefixed(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).expect("a short frame");
-    [length.to_be_bytes().as_slice(), bytes].concat()
-}
 
 /// What validator 1 says first.
 fn hello() -> Vec<u8> {
-    let genesis = GENESIS.as_bytes().to_vec().into();
-    framed(Body::Hello(Hello { protocol_version: 1, genesis, validator: Some(1) }))
+    actor::hello(GENESIS, 1)
+}
+
+/// A peer with the identity of `key`, connected to `victim`.
+async fn dial(key: &SecretKey, victim: &Node) -> Actor {
+    within(Actor::dial(key, victim.address(), &network_key(0).public())).await.expect("a connection")
+}
+
+/// Opens a stream and writes `bytes`. The stream stays open for as long as it is held.
+async fn say(actor: &mut Actor, protocol: &'static str, bytes: &[u8]) -> Stream {
+    let mut stream = within(actor.open(protocol)).await.expect("the victim speaks the protocol");
+    // The victim may hang up while it is written to: what it counted says whether it heard enough.
+    actor::write(&mut stream, bytes).await;
+    stream
 }
 
 /// Nodes 0, 2 and 3 of four, all connected; validator 1 is left to the actor.
@@ -127,7 +57,7 @@ async fn check_alive(nodes: &mut [Node]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_kind_of_garbage_closes_the_connection_and_is_counted() {
     let message = |bytes: Vec<u8>| Frame { body: Some(Body::Message(bytes.into())) }.encode_to_vec();
-    let [consensus, data, sync] = Class::ALL;
+    let [consensus, data, sync] = DIRECT;
     let twice = [message(tip(1).encode()), message(tip(2).encode())].concat();
     let unknown_field = [message(tip(1).encode()), vec![0x78, 0x01]].concat();
     let cases: [(&str, &str, Vec<u8>); 9] = [
@@ -144,10 +74,10 @@ async fn each_kind_of_garbage_closes_the_connection_and_is_counted() {
     for (case, protocol, bytes) in cases {
         let mut nodes = victims().await;
         let metrics = nodes[0].network.metrics().clone();
-        let mut actor = Actor::dial(&network_key(1), &nodes[0]).await;
+        let mut actor = dial(&network_key(1), &nodes[0]).await;
         // What follows a hello is read only once both consensus streams stand.
-        let _greeting = if protocol == consensus { None } else { Some(actor.say(consensus, &hello()).await) };
-        let _stream = actor.say(protocol, &bytes).await;
+        let _greeting = if protocol == consensus { None } else { Some(say(&mut actor, consensus, &hello()).await) };
+        let _stream = say(&mut actor, protocol, &bytes).await;
         assert!(is_counted(&metrics.malformed, 1).await, "{case}");
         assert!(is_counted(&metrics.penalties, 1).await, "{case}");
         check_alive(&mut nodes).await;
@@ -157,26 +87,11 @@ async fn each_kind_of_garbage_closes_the_connection_and_is_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_libp2p_identity_on_no_list_gets_no_stream() {
     let mut nodes = victims().await;
-    let mut actor = Actor::dial(&network_key(66), &nodes[0]).await;
-    let opened = within(actor.control.open_stream(actor.victim, StreamProtocol::new(Class::ALL[0]))).await;
-    assert!(opened.is_err());
+    let mut actor = dial(&network_key(66), &nodes[0]).await;
+    let opened = within(actor.open(DIRECT[0])).await;
+    assert!(opened.is_none());
     counted(&nodes[0].network.metrics().refused, 1).await;
     check_alive(&mut nodes).await;
-}
-
-/// A length-delimited protobuf field.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![number << 3 | 2];
-    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-    [out, bytes.to_vec()].concat()
-}
-
-/// A gossipsub RPC as it travels: its length, then what is in it.
-fn rpc(parts: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let body = parts.concat();
-    prost::encoding::encode_varint(body.len() as u64, &mut out);
-    [out, body].concat()
 }
 
 /// PRUNE of the chain's topic, with a back-off in seconds and an unknown peer to connect to instead.
@@ -196,17 +111,17 @@ async fn no_prune_back_off_and_no_garbage_in_gossip_stops_a_node() {
     let graft = field(3, &field(3, &field(1, topic.as_bytes())));
     let back_offs = [0, 1, 60, 1 << 31, 1 << 32, u64::MAX / 1_000_000_000, 1 << 62, 1 << 63, u64::MAX - 1, u64::MAX];
     for back_off in back_offs {
-        let mut actor = Actor::dial(&network_key(1), &nodes[0]).await;
-        let _greeting = actor.say(Class::ALL[0], &hello()).await;
+        let mut actor = dial(&network_key(1), &nodes[0]).await;
+        let _greeting = say(&mut actor, DIRECT[0], &hello()).await;
         let join = rpc(&[subscription.clone(), graft.clone()]);
         let leave = rpc(&[prune(&topic, back_off), prune("another topic", back_off)]);
-        let _stream = actor.say(GOSSIPSUB, &[join, leave.clone(), leave].concat()).await;
+        let _stream = say(&mut actor, GOSSIPSUB, &[join, leave.clone(), leave].concat()).await;
         check_alive(&mut nodes).await;
     }
     for (seed, first) in (0..).zip([vec![0xff; 16], rpc(&[vec![0xff; 9]]), vec![0x80, 0x80, 0x80, 0x80, 0x01]]) {
-        let mut actor = Actor::dial(&network_key(1), &nodes[0]).await;
-        let _greeting = actor.say(Class::ALL[0], &hello()).await;
-        let _stream = actor.say(GOSSIPSUB, &[first, noise_bytes(seed, 5_000)].concat()).await;
+        let mut actor = dial(&network_key(1), &nodes[0]).await;
+        let _greeting = say(&mut actor, DIRECT[0], &hello()).await;
+        let _stream = say(&mut actor, GOSSIPSUB, &[first, noise_bytes(seed, 5_000)].concat()).await;
         check_alive(&mut nodes).await;
     }
     assert_eq!(nodes[0].network.metrics().dials.get(), dials, "peers to connect to instead are not dialed");

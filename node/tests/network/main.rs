@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+mod actor;
 mod adversary;
 mod fixture;
 mod gossip;

@@ -1,0 +1,12 @@
+//! The built `tonle` binary and networks of real validator processes: payments, faults, what the hostile send, and that
+//! nothing outlives its parent. Every wait is for a condition, with a deadline.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
+#[path = "../network/actor.rs"]
+mod actor;
+mod faults;
+mod fixture;
+mod payments;
+mod peers;
+mod strangers;
