@@ -8,7 +8,7 @@ use tonle_crypto::{Canonical, CodecError, Digest, Reader, Signature, Verifier, V
 
 use crate::certificate::{check_epoch, check_high, check_signature};
 use crate::{
-    Certificate, Epoch, Invalid, Proposal, QuorumCertificate, SigningContext, Statement, ValidatorIndex, View,
+    Certificate, Epoch, Invalid, Proposal, QuorumCertificate, QuorumKind, SigningContext, Statement, ValidatorIndex, View,
 };
 
 /// A Notarize or a Finalize; the arm of [`Message`] says which.
@@ -168,6 +168,19 @@ impl Message {
             Message::Timeout(timeout) => timeout.epoch,
             Message::Certificate(Certificate::Quorum(certificate)) => certificate.epoch,
             Message::Certificate(Certificate::Timeout(certificate)) => certificate.epoch,
+        }
+    }
+
+    /// Is it an FC? Of an ended epoch that is what its messages are answered with, so it is not answered itself.
+    #[must_use]
+    pub fn certifies_finality(&self) -> bool {
+        match self {
+            Message::Certificate(Certificate::Quorum(certificate)) => certificate.kind == QuorumKind::Finalized,
+            Message::Certificate(Certificate::Timeout(_))
+            | Message::Proposal(_)
+            | Message::Notarize(_)
+            | Message::Finalize(_)
+            | Message::Timeout(_) => false,
         }
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Safety {
     changed: bool,
     blocks: Vec<Block>,
     requests: Vec<SignRequest>,
+    /// See [`crate::Consensus::ignore_witnesses`].
+    heeds_witnesses: bool,
 }
 
 impl Safety {
@@ -71,7 +73,13 @@ impl Safety {
             changed: false,
             blocks: Vec::new(),
             requests: Vec::new(),
+            heeds_witnesses: true,
         }
+    }
+
+    /// See [`crate::Consensus::ignore_witnesses`].
+    pub(crate) fn ignore_witnesses(&mut self) {
+        self.heeds_witnesses = false;
     }
 
     pub(crate) fn record(&self) -> &GuardRecord {
@@ -182,7 +190,7 @@ impl Safety {
                 .last_timeout
                 .is_none_or(|last| view > last.view || (view == last.view && last.high_view != high_view)),
         };
-        let lost = unknown && self.signer.take().is_some();
+        let lost = unknown && self.heeds_witnesses && self.signer.take().is_some();
         if lost {
             self.requests.clear();
         }

@@ -188,6 +188,12 @@ impl Consensus {
         }
     }
 
+    /// For a Byzantine validator of a simulation: it goes on signing when a peer shows it what it signed and forgot
+    /// (R9). The tidy suite keeps this out of the node.
+    pub fn ignore_witnesses(&mut self) {
+        self.safety.ignore_witnesses();
+    }
+
     /// Takes an input and says what to do, in order.
     pub fn handle(&mut self, now: Time, input: Input) -> Vec<Output> {
         self.now = Time { monotonic_us: now.monotonic_us.max(self.now.monotonic_us), wall_ms: now.wall_ms };

@@ -149,7 +149,9 @@ impl Consensus {
     pub(super) fn tell_the_end(&mut self, input: &Input) {
         match input {
             Input::Connected(peer) => self.send_final_certificate(*peer),
-            Input::Received { from, .. } if self.may_answer(*from) => self.send_final_certificate(*from),
+            Input::Received { from, message } if !message.certifies_finality() && self.may_answer(*from) => {
+                self.send_final_certificate(*from);
+            }
             Input::Received { .. }
             | Input::Start
             | Input::Tick

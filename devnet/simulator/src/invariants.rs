@@ -109,6 +109,14 @@ pub enum Breach {
         /// Why.
         why: String,
     },
+    /// A certificate that does not hold was accepted.
+    #[error("node {node}'s forgery is accepted: {what}")]
+    Forged {
+        /// Whose.
+        node: usize,
+        /// What.
+        what: String,
+    },
     /// A node stopped.
     #[error("node {node} halted: {why}")]
     Halted {
@@ -123,6 +131,24 @@ pub enum Breach {
         /// Who.
         node: usize,
     },
+    /// A node repeats itself without end.
+    #[error("node {node} sends node {to} certificates again and again")]
+    Storm {
+        /// Who.
+        node: usize,
+        /// To whom.
+        to: usize,
+    },
+    /// No new block although the faults had ended and an honest validator had led.
+    #[error("no block above {height} in view {view}; it was due by view {due}")]
+    Slow {
+        /// The highest final height.
+        height: u64,
+        /// Where an honest node is.
+        view: u64,
+        /// By when a block was due.
+        due: u64,
+    },
     /// Not everything became final after all faults had ended.
     #[error("{missing} of {submitted} transactions are not final everywhere; executed heights {heights:?}")]
     NotLive {
@@ -136,6 +162,15 @@ pub enum Breach {
     /// The simulator itself failed.
     #[error("simulator: {0}")]
     Simulator(String),
+}
+
+impl Breach {
+    /// Its kind, as one word.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let debug = format!("{self:?}");
+        debug.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    }
 }
 
 /// A breach, and how to see it again.
@@ -167,7 +202,14 @@ pub(crate) struct Invariants {
     supply: Option<BTreeMap<Asset, u128>>,
     receipts: BTreeMap<TransactionId, u64>,
     said: BTreeMap<usize, Said>,
+    /// The highest view signed in, by epoch.
+    views: BTreeMap<u64, u64>,
+    /// Certificates sent on a link in a second: which second, and how many.
+    certificates: BTreeMap<(usize, usize), (u64, u64)>,
 }
+
+/// Certificates that a node sends another in a second, at most: a few for each view, and a few on each connection.
+const CERTIFICATES_PER_SECOND_MAX: u64 = 300;
 
 /// What one validator has signed, over all its restarts.
 #[derive(Debug, Default)]
@@ -185,6 +227,21 @@ impl Invariants {
     /// The highest final height of any node.
     pub(crate) fn highest(&self) -> u64 {
         self.finals.last_key_value().map_or(0, |(height, _)| *height)
+    }
+
+    /// Views in which anything was signed, over all epochs.
+    pub(crate) fn views(&self) -> u64 {
+        self.views.values().sum()
+    }
+
+    /// A node sends another a certificate.
+    pub(crate) fn certifies(&mut self, node: usize, to: usize, second: u64) -> Result<(), Breach> {
+        let (since, count) = self.certificates.entry((node, to)).or_default();
+        if *since != second {
+            (*since, *count) = (second, 0);
+        }
+        *count += 1;
+        if *count > CERTIFICATES_PER_SECOND_MAX { Err(Breach::Storm { node, to }) } else { Ok(()) }
     }
 
     /// A node is told to execute a block, after the given height.
@@ -237,6 +294,8 @@ impl Invariants {
         if !guard.is_some_and(|guard| guard.epoch.get() > epoch || covers(guard, &statement)) {
             return Err(Breach::Unguarded { node, statement });
         }
+        let highest = self.views.entry(epoch).or_default();
+        *highest = statement.view().get().max(*highest);
         let said = self.said.entry(node).or_default();
         let contradiction = match statement {
             Statement::Proposal { view, block, .. } => said.block(1, (epoch, view.get()), block, statement),

@@ -57,6 +57,8 @@ pub struct Replica {
     held: Vec<Effect>,
     announce_us: u64,
     halted: Option<Halt>,
+    /// See [`Replica::ignore_witnesses`].
+    heeds_witnesses: bool,
 }
 
 impl std::fmt::Debug for Replica {
@@ -123,9 +125,16 @@ impl Replica {
             held: Vec::new(),
             announce_us: 0,
             halted: None,
+            heeds_witnesses: true,
             identity,
             config,
         }
+    }
+
+    /// See [`Consensus::ignore_witnesses`].
+    pub fn ignore_witnesses(&mut self) {
+        self.heeds_witnesses = false;
+        self.consensus.ignore_witnesses();
     }
 
     /// Takes one event, and says what to do, in order.
@@ -261,10 +270,11 @@ impl Replica {
     ) {
         let current = self.identity.context.set.epoch();
         if message.epoch() < current {
-            // The epoch is over: its last block's certificate says so.
-            if let Some(certificate) =
-                self.anchor.certificate.clone().filter(|_| self.allowance.take(now.monotonic_us, from))
-            {
+            // The epoch is over: its last block's certificate says so. Who shows such a certificate is not told again: two
+            // that told each other would never stop.
+            let told = message.certifies_finality();
+            let certificate = self.anchor.certificate.clone().filter(|_| !told);
+            if let Some(certificate) = certificate.filter(|_| self.allowance.take(now.monotonic_us, from)) {
                 let message = PeerMessage::Consensus(Message::Certificate(Certificate::Quorum(certificate)));
                 out.push(Effect::Send { to: Recipients::One(from), message });
             }
@@ -450,6 +460,9 @@ impl Replica {
                 guard_lost: self.guard_lost,
             },
         );
+        if !self.heeds_witnesses {
+            self.consensus.ignore_witnesses();
+        }
         out.push(Effect::EpochBegan { anchor });
         self.engine(now, Input::Start, out);
         let peers: Vec<ValidatorIndex> = self.fetch.peers().iter().copied().collect();

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tonle_consensus::{Block, Epoch, Height, Message, Statement, View, Vote};
+use tonle_consensus::{
+    Anchor, Block, Certificate, Epoch, Height, Message, Statement, Time, Tip as FinalTip, View, Vote,
+};
 use tonle_crypto::{Canonical, Digest, Strict};
 
 use crate::answering::Allowance;
@@ -15,8 +17,9 @@ use crate::execution::{Execution, Judged};
 use crate::lanes::{Lanes, Reason};
 use crate::testing::{batch, batches, block, certificate, chain, checkpoint, context, genesis, key, lane, signing};
 use crate::{
-    AcknowledgedLane, Acknowledgement, Batch, BlockSource, CertifiedBlock, CheckedMessage, Cut, Found, Halt,
-    InvalidBatch, InvalidMessage, PeerMessage, Query, RawBatch, Request, Response, Tip, serve,
+    AcknowledgedLane, Acknowledgement, Batch, BlockSource, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event,
+    Found, Halt, Identity, InvalidBatch, InvalidMessage, PeerMessage, Query, RawBatch, Recovered, Replica, Request,
+    Response, Tip, serve,
 };
 
 const LENGTH: u64 = 1_000;
@@ -390,4 +393,47 @@ fn peer_that_asks_too_often_is_not_answered() {
     assert_eq!(asked(0, 2), second, "each peer has its own");
     assert_eq!(asked(500_000, 1), second / 2);
     assert_eq!(asked(10_000_000, 1), second, "it does not pile up");
+}
+
+/// A replica in its second epoch, whose anchor is `anchor`.
+fn in_second_epoch(anchor: &Block) -> Replica {
+    let consensus = tonle_consensus::Config { epoch_length: 1, ..tonle_consensus::Config::default() };
+    let identity = Identity { context: context().signing(Epoch::new(1)), me: Some(lane(0)) };
+    let certificate = Some(certificate(anchor, 0));
+    let recovered = Recovered {
+        anchor: Anchor { block: anchor.clone(), certificate: certificate.clone() },
+        guard: None,
+        guard_lost: false,
+        blocks: Vec::new(),
+        tip: FinalTip { block: anchor.clone(), certificate },
+        checkpoints: vec![checkpoint(0), checkpoint(1)],
+        batches: Vec::new(),
+        lane_lost: false,
+    };
+    Replica::new(identity, Config { consensus, ..Config::default() }, recovered)
+}
+
+#[test]
+fn who_works_in_an_ended_epoch_is_told_and_who_tells_is_not_answered() {
+    let anchor = &blocks(1, |_| Cut::genesis(4))[0];
+    let mut replica = in_second_epoch(anchor);
+    let now = Time { monotonic_us: 1_000, wall_ms: 1_000 };
+    replica.handle(now, Event::Start);
+    replica.handle(now, Event::Connected(lane(1)));
+    let statement = Statement::Notarize { view: View::new(1), block: anchor.digest() };
+    let signature = key(1).sign(&statement.preimage(&signing()));
+    let vote = Vote { epoch: Epoch::ZERO, view: View::new(1), block: anchor.digest(), signer: lane(1), signature };
+    let end = Message::Certificate(Certificate::Quorum(certificate(anchor, 0)));
+    let mut answers = |message: &Message| -> Vec<PeerMessage> {
+        let message = check(PeerMessage::Consensus(message.clone())).unwrap();
+        let effects = replica.handle(now, Event::Peer { from: lane(1), message });
+        let sent = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Send { message, .. } => Some(message),
+            _ => None,
+        });
+        sent.collect()
+    };
+    assert_eq!(answers(&Message::Notarize(vote)), vec![PeerMessage::Consensus(end.clone())]);
+    // Two that both told each other would never stop.
+    assert_eq!(answers(&end), vec![]);
 }
