@@ -8,7 +8,8 @@ use tonle_crypto::{Canonical, CodecError, Digest, Reader, Signature, Verifier, V
 
 use crate::certificate::{check_epoch, check_high, check_signature};
 use crate::{
-    Certificate, Epoch, Invalid, Proposal, QuorumCertificate, QuorumKind, SigningContext, Statement, ValidatorIndex, View,
+    Certificate, Epoch, Invalid, Proposal, QuorumCertificate, QuorumKind, SigningContext, Statement, ValidatorIndex,
+    View,
 };
 
 /// A Notarize or a Finalize; the arm of [`Message`] says which.

@@ -30,6 +30,8 @@ pub(crate) struct Chain {
     pub(crate) block: Block,
     pub(crate) state: MemoryState,
     pub(crate) set: ValidatorSet,
+    /// What validators sign in the first epoch.
+    pub(crate) opening: SigningContext,
     pub(crate) validator_keys: Vec<SecretKey>,
     bank_keys: Vec<SecretKey>,
 }
@@ -113,7 +115,8 @@ impl Chain {
             network_key: validator.network_key,
         });
         let set = ValidatorSet::new(Epoch::ZERO, members.collect())?;
-        Ok(Chain { genesis, digest, block, state, set, validator_keys, bank_keys })
+        let opening = SigningContext { genesis: digest, set: set.clone() };
+        Ok(Chain { genesis, digest, block, state, set, opening, validator_keys, bank_keys })
     }
 
     /// What validators sign in an epoch.

@@ -14,6 +14,7 @@ use tonle_replica::{Batch, BlockSource, CertifiedBlock, Cut, FinalBlock, RawBatc
 use crate::chain::Chain;
 
 /// See the module.
+#[derive(Clone)]
 pub(crate) struct Disk {
     pub(crate) guard: Option<GuardRecord>,
     pub(crate) guard_lost: bool,
@@ -52,6 +53,32 @@ impl Disk {
         let journal = std::mem::take(&mut self.journal);
         let guard_lost = self.guard_lost;
         *self = Disk { lane_lost: guard.is_some(), guard, journal, guard_lost, ..Disk::new(chain) };
+    }
+
+    /// The guard is gone, and the node knows it.
+    pub(crate) fn lose_guard(&mut self) {
+        self.guard = None;
+        self.journal.clear();
+        self.guard_lost = true;
+    }
+
+    /// The batch log is gone, and the node knows it.
+    pub(crate) fn lose_log(&mut self) {
+        self.log.clear();
+        self.lane_lost = true;
+    }
+
+    /// A copy of the files, as a backup takes it: without the guard.
+    pub(crate) fn backup(&self) -> Disk {
+        Disk { guard: None, journal: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// The guard and the batch log are gone, and nobody is to know. The database is not.
+    pub(crate) fn forget(&mut self) {
+        self.guard = None;
+        self.journal.clear();
+        self.log.clear();
+        self.lane_lost = false;
     }
 
     /// The highest height in the database.

@@ -6,16 +6,23 @@
 //!
 //! Must not know: tokio, sockets, files, the machine's clock or randomness.
 
+mod acting;
+mod byzantine;
 mod chain;
 mod dice;
 mod disk;
+mod engines;
 mod faults;
 mod invariants;
+mod liveness;
 mod memo;
 mod network;
 mod node;
+mod strikes;
+pub mod twins;
 mod world;
 
+pub use byzantine::Kind;
 pub use faults::{Fault, Fired};
 pub use invariants::{Breach, Violation};
 pub use world::{Report, Sabotage, simulate};

@@ -5,6 +5,9 @@
 use crate::dice::Dice;
 use crate::faults::{Fault, Fired, Weather};
 
+/// No delay doubles beyond this, in microseconds.
+const HEAVY_TAIL_MAX_US: u64 = 2_000_000;
+
 /// What happens to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -78,6 +81,14 @@ impl Network {
         if dice.chance(self.weather.reordering) {
             fired.count(Fault::Reordering);
             delay += dice.between(base, base * 6);
+        }
+        if dice.chance(self.weather.heavy_tail) {
+            fired.count(Fault::HeavyTail);
+            // Each further doubling is half as likely.
+            while delay < HEAVY_TAIL_MAX_US && dice.chance(500) {
+                delay *= 2;
+            }
+            delay *= 4;
         }
         let mut delays = vec![delay];
         if dice.chance(self.weather.duplication) {

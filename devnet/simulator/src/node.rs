@@ -7,32 +7,43 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tonle_consensus::{Block, Checkpoint, GuardRecord, Height, Recipients, Time, ValidatorIndex};
+use tonle_consensus::{Block, Checkpoint, GuardRecord, Height, Message, Recipients, Time, ValidatorIndex};
 use tonle_crypto::Canonical;
 use tonle_ledger::{BlockInput, Executor};
 use tonle_replica::{Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, PeerMessage, Replica, serve};
 
+use crate::byzantine::Kind;
 use crate::chain::START_MS;
 use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::invariants::{Breach, Invariants};
 use crate::network::Fate;
-use crate::world::{Happening, Sabotage, World};
+use crate::world::{Delivery, Happening, Sabotage, World};
 
 /// Signing takes this long, in microseconds.
 const SIGN_US: u64 = 100;
+/// A process that a failed sync ended starts again after this long, in microseconds.
+const AGAIN_US: u64 = 200_000;
 /// A tick that is due again at once this many times in a row means that time stands still.
 const SPINS_MAX: u32 = 100;
 
 /// A machine: its disk, and what runs on it.
 pub(crate) struct Node {
+    /// The validator that runs it.
+    pub(crate) identity: ValidatorIndex,
     pub(crate) disk: Disk,
     pub(crate) running: Option<Running>,
     /// Counts starts; what was under way at an earlier one is void.
     pub(crate) boot: u64,
     /// How far its wall clock is ahead, in ms.
-    pub(crate) clock_ms: u64,
+    pub(crate) clock_ms: i64,
     pub(crate) slow_disk_until: u64,
+    /// A node whose disk is full does not start.
+    pub(crate) disk_full_until: u64,
+    /// The next sync fails.
+    pub(crate) sync_fails: bool,
+    /// A copy of its files.
+    pub(crate) backup: Option<Box<Disk>>,
     /// Lost files that it had vouched for.
     pub(crate) damaged: bool,
     pub(crate) connected: Vec<bool>,
@@ -67,18 +78,34 @@ impl World {
         if node.running.is_some() {
             return Ok(());
         }
+        if node.disk_full_until > now {
+            let until = node.disk_full_until;
+            self.at(until, Happening::Restart { node: at });
+            return Ok(());
+        }
         if self.sabotage == Some(Sabotage::ForgetGuard) {
             node.disk.guard = None;
         }
+        if self.byzantine.get(&at).is_some_and(|byzantine| byzantine.kind == Kind::Amnesiac) && node.boot > 0 {
+            self.fired.count(Fault::Amnesia);
+            node.disk.forget();
+        }
+        if at >= self.chain.validator_keys.len() {
+            self.fired.count(Fault::Twins);
+        }
+        let me = node.identity;
         let start = || -> Result<(Replica, Executor, u64)> {
             let epoch = node.disk.height().checked_div(plan).unwrap_or(0);
-            let identity = Identity { context: self.chain.signing(epoch)?, me: Some(validator(at)) };
+            let identity = Identity { context: self.chain.signing(epoch)?, me: Some(me) };
             let consensus = tonle_consensus::Config { epoch_length: plan, ..tonle_consensus::Config::default() };
             let config = Config { consensus, max_lag: 16, ..Config::default() };
             let executor = Executor::open(&self.chain.genesis, node.disk.state.iter())?;
             Ok((Replica::new(identity, config, node.disk.recover(plan)?), executor, epoch))
         };
-        let (replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        let (mut replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        if self.byzantine.contains_key(&at) {
+            replica.ignore_witnesses();
+        }
         node.boot += 1;
         node.connected.iter_mut().for_each(|connected| *connected = false);
         node.running = Some(Running {
@@ -133,7 +160,7 @@ impl World {
         let Some(running) = &mut node.running else { return Ok(()) };
         let is_tick = matches!(event, Event::Tick);
         let monotonic_us = now - running.started_us;
-        let time = Time { monotonic_us, wall_ms: START_MS + now / 1_000 + node.clock_ms };
+        let time = Time { monotonic_us, wall_ms: (START_MS + now / 1_000).saturating_add_signed(node.clock_ms) };
         let effects = running.replica.handle(time, event);
         self.trace.update(&now.to_be_bytes());
         self.trace.update(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
@@ -190,7 +217,7 @@ impl World {
         match effect {
             Effect::Persist { record, blocks } => {
                 let epoch = record.epoch.get();
-                if self.nodes[at].disk.height() < epoch.saturating_mul(self.epoch_length) {
+                if self.is_honest(at) && self.nodes[at].disk.height() < epoch.saturating_mul(self.epoch_length) {
                     return Err(Breach::Unanchored { node: at, epoch });
                 }
                 self.persist(at, record, blocks)?;
@@ -198,13 +225,16 @@ impl World {
             Effect::Sign(request) => {
                 let node = &self.nodes[at];
                 let epoch = node.running.as_ref().map_or(0, |running| running.epoch);
-                self.invariants.signs(at, node.disk.guard.as_ref(), epoch, request.statement())?;
-                let signature = self.memo.sign(&self.chain.validator_keys[at], request.message());
+                if self.is_honest(at) {
+                    self.invariants.signs(at, node.disk.guard.as_ref(), epoch, request.statement())?;
+                }
+                let signature =
+                    self.memo.sign(&self.chain.validator_keys[self.identity(at).index()], request.message());
                 let event = Event::Signed { request, signature };
                 self.after(SIGN_US, Happening::Local { node: at, boot, event: Box::new(event) });
             }
             Effect::SignBatch { seq, message } => {
-                let signature = self.memo.sign(&self.chain.validator_keys[at], &message);
+                let signature = self.memo.sign(&self.chain.validator_keys[self.identity(at).index()], &message);
                 let event = Event::BatchSigned { seq, signature };
                 self.after(SIGN_US, Happening::Local { node: at, boot, event: Box::new(event) });
             }
@@ -228,13 +258,17 @@ impl World {
                     running.epoch += 1;
                 }
             }
-            Effect::Misbehaviour(proof) => return self.accused(at, &proof),
+            Effect::Misbehaviour(proof) if self.is_honest(at) => return self.accused(at, &proof),
+            Effect::Misbehaviour(_) => {}
             Effect::GuardLost { statement } => {
-                if !self.nodes[at].disk.guard_lost {
+                if self.is_honest(at) && !self.nodes[at].disk.guard_lost {
                     return Err(Breach::Unguarded { node: at, statement });
                 }
             }
-            Effect::Halt(reason) => return Err(Breach::Halted { node: at, why: reason.to_string() }),
+            Effect::Halt(reason) if self.is_honest(at) => {
+                return Err(Breach::Halted { node: at, why: reason.to_string() });
+            }
+            Effect::Halt(_) => {}
         }
         Ok(())
     }
@@ -254,8 +288,24 @@ impl World {
         Ok(())
     }
 
+    /// A sync that fails ends the process. It starts again a while later, or once there is room.
+    fn fails(&mut self, at: usize) -> bool {
+        let node = &mut self.nodes[at];
+        let fails = std::mem::take(&mut node.sync_fails);
+        if fails {
+            let full = node.disk_full_until > self.now_us;
+            self.fired.count(if full { Fault::DiskFull } else { Fault::FailedSync });
+            self.crash(at);
+            self.after(AGAIN_US, Happening::Restart { node: at });
+        }
+        fails
+    }
+
     /// The guard is on disk: what waited for it goes on.
     pub(crate) fn persisted(&mut self, at: usize) -> Result<(), Breach> {
+        if self.fails(at) {
+            return Ok(());
+        }
         let node = &mut self.nodes[at];
         let Some((record, blocks)) = node.running.as_mut().and_then(|running| running.persisting.take()) else {
             return Ok(());
@@ -281,12 +331,15 @@ impl World {
 
     /// The next batch is in the log.
     pub(crate) fn stored(&mut self, at: usize) -> Result<(), Breach> {
+        if self.fails(at) {
+            return Ok(());
+        }
         let node = &mut self.nodes[at];
         let Some(batch) = node.running.as_mut().and_then(|running| running.storing.pop_front()) else {
             return Ok(());
         };
         let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
-        node.disk.lane_lost &= batch.lane() != validator(at);
+        node.disk.lane_lost &= batch.lane() != node.identity;
         node.disk.log.push(batch);
         self.feed(at, event)
     }
@@ -297,7 +350,9 @@ impl World {
         let node = &mut self.nodes[at];
         let Some(running) = &mut node.running else { return Ok(()) };
         let after = running.executing.back().map_or(node.disk.height(), |last| last.block.height().get());
-        self.invariants.finalized(at, after, block.block.height().get(), block.block.digest())?;
+        if !self.byzantine.contains_key(&at) {
+            self.invariants.finalized(at, after, block.block.height().get(), block.block.digest())?;
+        }
         let idle = running.executing.is_empty();
         running.executing.push_back(block);
         if idle {
@@ -308,6 +363,9 @@ impl World {
 
     /// The next block is executed and in the database.
     pub(crate) fn written(&mut self, at: usize) -> Result<(), Breach> {
+        if self.fails(at) {
+            return Ok(());
+        }
         let boot = self.nodes[at].boot;
         let delay = self.sync_us(at);
         let node = &mut self.nodes[at];
@@ -332,38 +390,59 @@ impl World {
         if !running.executing.is_empty() {
             self.after(delay, Happening::Written { node: at, boot });
         }
-        self.invariants.executed(at, &executed)?;
+        if self.is_honest(at) {
+            self.invariants.executed(at, &executed)?;
+        }
         self.feed(at, Event::Executed { checkpoint })
     }
 
     /// Sends over a real wire format: encoded, decoded and checked once, for all receivers.
     fn send(&mut self, from: usize, to: &Recipients, message: PeerMessage) -> Result<(), Breach> {
-        self.vouches(from, &message)?;
-        let bytes = message.encode();
-        self.trace.update(&bytes);
-        let refused = |why: String| Breach::HonestRefused { node: from, why };
-        let message = PeerMessage::decode(&bytes).map_err(|error| refused(error.to_string()))?;
-        let checked =
-            CheckedMessage::check(message, &self.context, &self.memo).map_err(|error| refused(error.to_string()))?;
-        let checked = Rc::new(checked);
-        let receivers: Vec<usize> = match to {
-            Recipients::One(one) => vec![one.index()],
-            Recipients::Many(many) => many.iter().map(|one| one.index()).collect(),
-            Recipients::All => (0..self.nodes.len()).collect(),
+        let me = self.identity(from);
+        let wanted: Vec<ValidatorIndex> = match to {
+            Recipients::One(one) => vec![*one],
+            Recipients::Many(many) => many.clone(),
+            Recipients::All => (0..self.chain.validator_keys.len()).map(validator).collect(),
         };
-        for receiver in receivers.into_iter().filter(|receiver| *receiver != from) {
-            if !self.nodes[from].connected[receiver] {
-                continue;
+        let of = |one: &ValidatorIndex| {
+            let machines = self.nodes.iter().enumerate().filter(|(_, node)| node.identity == *one);
+            machines.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let receivers: Vec<usize> = wanted.iter().filter(|one| **one != me).flat_map(of).collect();
+        if !self.is_honest(from) {
+            return self.misbehave(from, &receivers, &message);
+        }
+        self.vouches(from, &message)?;
+        let delivery = self.check(&message).map_err(|why| Breach::HonestRefused { node: from, why })?;
+        for receiver in receivers {
+            if matches!(message, PeerMessage::Consensus(Message::Certificate(_))) {
+                self.invariants.certifies(from, receiver, self.now_us / 1_000_000)?;
             }
-            let boot = self.nodes[receiver].boot;
-            let fate = self.network.fate(self.now_us, from, receiver, &mut self.dice, &mut self.fired);
-            let Fate::Arrives(delays) = fate else { continue };
-            for delay in delays {
-                let message = Rc::clone(&checked);
-                self.after(delay, Happening::Deliver { from, to: receiver, boot, message });
-            }
+            self.transmit(from, receiver, &delivery);
         }
         Ok(())
+    }
+
+    /// What a receiver makes of a message: its bytes, decoded and checked; or why it is refused.
+    pub(crate) fn check(&mut self, message: &PeerMessage) -> Result<Rc<Delivery>, String> {
+        let bytes = message.encode();
+        self.trace.update(&bytes);
+        let message = PeerMessage::decode(&bytes).map_err(|error| error.to_string())?;
+        let checked = CheckedMessage::check(message.clone(), &self.context, &self.memo);
+        Ok(Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())? }))
+    }
+
+    /// Puts a message on a link.
+    pub(crate) fn transmit(&mut self, from: usize, to: usize, delivery: &Rc<Delivery>) {
+        if !self.nodes[from].connected[to] {
+            return;
+        }
+        let boot = self.nodes[to].boot;
+        let fate = self.network.fate(self.now_us, from, to, &mut self.dice, &mut self.fired);
+        let Fate::Arrives(delays) = fate else { return };
+        for delay in delays {
+            self.after(delay, Happening::Deliver { from, to, boot, message: Rc::clone(delivery) });
+        }
     }
 
     /// R8 for data: what leaves a node as its own, or as held by it, is on its disk.
@@ -398,9 +477,12 @@ impl World {
             *connected = false;
         }
         let was = std::mem::replace(&mut self.nodes[other].connected[one], false);
-        if was && self.nodes[other].running.is_some() {
+        // A validator that runs twice is gone when both are.
+        let gone = self.identity(one);
+        let still = (0..self.nodes.len()).any(|at| self.nodes[other].connected[at] && self.identity(at) == gone);
+        if was && !still && self.nodes[other].running.is_some() {
             let boot = self.nodes[other].boot;
-            let event = Event::Disconnected(validator(one));
+            let event = Event::Disconnected(gone);
             self.after(1_000, Happening::Local { node: other, boot, event: Box::new(event) });
         }
     }

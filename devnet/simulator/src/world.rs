@@ -6,21 +6,32 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tonle_consensus::ValidatorIndex;
 use tonle_crypto::{Digest, Domain, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
-use tonle_replica::{CheckedMessage, Event, Misbehaviour, PeerContext};
+use tonle_replica::{CheckedMessage, Event, Misbehaviour, PeerContext, PeerMessage};
 
+use crate::acting::{Byzantine, cast};
+use crate::byzantine::Kind;
 use crate::chain::Chain;
 use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::faults::{Fault, Fired, Strike, schedule, weather};
+use crate::faults::{Damage, Fault, Fired, Strike, schedule, weather};
 use crate::invariants::{Breach, Invariants, Violation};
+use crate::liveness::Pace;
 use crate::memo::Memo;
 use crate::network::Network;
 use crate::node::{Node, chain, missing, validator};
 
 static TRACE: Domain = Domain::new("tonle v1 simulator trace");
 
+/// Every so many seeds sign and verify with real ed25519.
+const REAL_SIGNATURES_EVERY: u64 = 10;
+/// How many validators: every rest of n modulo 3, and quorums of more than 2f + 1.
+const SIZES: [usize; 8] = [4, 4, 4, 5, 7, 7, 8, 10];
+/// Every so many seeds have this many.
+const LARGE_EVERY: u64 = 500;
+const LARGE: usize = 31;
 /// A client asks again after this long without its receipt, in microseconds.
 const CLIENT_PATIENCE_US: u64 = 2_000_000;
 /// Everything must be final this long after the last fault, in microseconds.
@@ -44,12 +55,16 @@ pub struct Report {
     pub seed: u64,
     /// How many validators.
     pub nodes: usize,
+    /// Those that broke the protocol on purpose, and how.
+    pub byzantine: Vec<(usize, Kind)>,
     /// Digest of everything that happened: equal for equal seeds.
     pub trace: Digest,
     /// Events handled.
     pub events: u64,
     /// The highest height.
     pub height: u64,
+    /// Views in which anything was signed.
+    pub views: u64,
     /// Transactions submitted, each final exactly once on every node.
     pub transactions: usize,
     /// Virtual time until everything was final, in microseconds.
@@ -61,7 +76,7 @@ pub struct Report {
 /// What is going to happen.
 #[allow(clippy::large_enum_variant, reason = "an entry moves twice; to box each event costs more")]
 pub(crate) enum Happening {
-    Deliver { from: usize, to: usize, boot: u64, message: Rc<CheckedMessage> },
+    Deliver { from: usize, to: usize, boot: u64, message: Rc<Delivery> },
     Tick { node: usize, boot: u64 },
     Local { node: usize, boot: u64, event: Box<Event> },
     Persisted { node: usize, boot: u64 },
@@ -72,6 +87,12 @@ pub(crate) enum Happening {
     Strike(Strike),
     Restart { node: usize },
     Heal,
+}
+
+/// A message as it travels, and as its receiver sees it once its signatures are checked.
+pub(crate) struct Delivery {
+    pub(crate) message: PeerMessage,
+    pub(crate) checked: CheckedMessage,
 }
 
 struct Client {
@@ -89,14 +110,19 @@ pub(crate) struct World {
     pub(crate) memo: Memo,
     pub(crate) dice: Dice,
     pub(crate) network: Network,
+    /// The machines. Those of the validators stand first, in their order; then each twin's second one.
     pub(crate) nodes: Vec<Node>,
+    /// Those that break the protocol on purpose, by machine.
+    pub(crate) byzantine: BTreeMap<usize, Byzantine>,
     pub(crate) invariants: Invariants,
     pub(crate) fired: Fired,
     pub(crate) trace: StreamingDigest,
     agenda: BTreeMap<(u64, u64), Happening>,
     scheduled: u64,
     clients: Vec<Client>,
-    healed: bool,
+    /// When the faults ended.
+    pub(crate) healed_at: Option<u64>,
+    pub(crate) pace: Pace,
 }
 
 /// Runs the simulation of a seed.
@@ -113,10 +139,12 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
     result.map_err(violation(now))?;
     Ok(Report {
         seed,
-        nodes: world.nodes.len(),
+        nodes: world.chain.validator_keys.len(),
+        byzantine: world.byzantine.iter().map(|(node, byzantine)| (*node, byzantine.kind)).collect(),
         trace: world.trace.finish(),
         events,
         height: world.invariants.highest(),
+        views: world.invariants.views(),
         transactions: world.clients.len(),
         took_us: now,
         fired: world.fired,
@@ -126,19 +154,26 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
 impl World {
     fn new(seed: u64, sabotage: Option<Sabotage>) -> Result<(Self, u64), Breach> {
         let mut dice = Dice::new(seed);
-        let count = dice.pick(&[4, 4, 5, 7]).ok_or_else(|| missing("nodes"))?;
+        let usual = dice.pick(&SIZES).ok_or_else(|| missing("nodes"))?;
+        let count = if seed.is_multiple_of(LARGE_EVERY) { LARGE } else { usual };
         let epoch_length = dice.pick(&[10, 25, 1_000_000, 1_000_000]).ok_or_else(|| missing("epoch"))?;
         let chain = chain(count, epoch_length).map_err(|error| Breach::Simulator(format!("{error:#}")))?;
         let weather = weather(&mut dice);
-        let nodes = (0..count)
-            .map(|_| Node {
+        let (byzantine, owners) = cast(&mut dice, count);
+        let nodes = owners
+            .iter()
+            .map(|owner| Node {
+                identity: validator(*owner),
                 disk: Disk::new(&chain),
                 running: None,
                 boot: 0,
-                clock_ms: dice.below(150),
+                clock_ms: i64::try_from(dice.below(150)).unwrap_or(0),
                 slow_disk_until: 0,
+                disk_full_until: 0,
+                sync_fails: false,
+                backup: None,
                 damaged: false,
-                connected: vec![false; count],
+                connected: vec![false; owners.len()],
             })
             .collect();
         let mut invariants = Invariants::default();
@@ -150,28 +185,31 @@ impl World {
             chain,
             epoch_length,
             sabotage,
-            memo: Memo::default(),
-            network: Network::new(count, weather),
+            memo: if seed.is_multiple_of(REAL_SIGNATURES_EVERY) { Memo::real() } else { Memo::imitating() },
+            network: Network::new(owners.len(), weather),
             dice,
             nodes,
+            byzantine,
             invariants,
             fired: Fired::default(),
             trace: TRACE.stream(),
             agenda: BTreeMap::new(),
             scheduled: 0,
             clients: Vec::new(),
-            healed: false,
+            healed_at: None,
+            pace: Pace::default(),
         };
-        let end_us = world.dice.between(2_000_000, 8_000_000);
+        let end_us = world.dice.between(200_000_000, 240_000_000);
         world.plan(end_us)?;
         Ok((world, end_us))
     }
 
     /// Schedules clients and faults.
     fn plan(&mut self, end_us: u64) -> Result<(), Breach> {
-        let count = self.nodes.len();
+        let (count, validators) = (self.nodes.len(), self.chain.validator_keys.len());
         for client in 0..usize::try_from(self.dice.between(20, 120)).unwrap_or(20) {
-            let places = (self.dice.index(count), self.dice.index(3), self.dice.index(count), self.dice.index(3));
+            let places =
+                (self.dice.index(validators), self.dice.index(3), self.dice.index(validators), self.dice.index(3));
             let amount = self.dice.between(1, 1_000);
             let number = u64::try_from(client).unwrap_or(0);
             let transaction = self.chain.transfer(number, places, amount, &self.memo);
@@ -185,7 +223,20 @@ impl World {
                 self.at(at, Happening::Submit { client, node: Some(node) });
             }
         }
-        for (at, strike) in schedule(&mut self.dice, count, end_us) {
+        let mut crashes = Vec::new();
+        // At most f validators lose what they vouched for, or never meant it.
+        let twins = count - validators;
+        let faulty = ((validators - 1) / 3).saturating_sub(self.byzantine.len() - twins);
+        for (node, byzantine) in &self.byzantine {
+            if byzantine.kind == Kind::Amnesiac {
+                for _ in 0..self.dice.between(1, 6) {
+                    let (at, for_us) = (self.dice.between(300_000, end_us), self.dice.between(50_000, 1_000_000));
+                    let strike = Strike::Crash { node: *node, for_us, damage: Damage::None };
+                    crashes.push((at, strike));
+                }
+            }
+        }
+        for (at, strike) in schedule(&mut self.dice, count, faulty, end_us).into_iter().chain(crashes) {
             self.at(at, Happening::Strike(strike));
         }
         self.at(end_us, Happening::Heal);
@@ -210,7 +261,8 @@ impl World {
             self.now_us = at;
             *events += 1;
             self.happen(happening)?;
-            if self.healed && events.is_multiple_of(64) {
+            if self.healed_at.is_some() && events.is_multiple_of(64) {
+                self.check_pace()?;
                 if self.is_settled() {
                     return self.check_end();
                 }
@@ -221,7 +273,7 @@ impl World {
         }
         let highest = self.last_receipt();
         let missing = self.clients.iter().filter(|client| self.receipt(client).is_none()).count();
-        let heights: Vec<u64> = self.nodes.iter().map(|node| node.disk.height()).collect();
+        let heights: Vec<u64> = self.honest().map(|node| node.disk.height()).collect();
         let behind = heights.iter().filter(|height| **height < highest).count();
         Err(Breach::NotLive { missing: missing.max(behind), submitted: self.clients.len(), heights })
     }
@@ -229,7 +281,9 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), Breach> {
         match happening {
             Happening::Deliver { from, to, boot, message } if self.is_current(to, boot) => {
-                self.feed(to, Event::Peer { from: validator(from), message: CheckedMessage::clone(&message) })
+                self.hear(to, &message.message)?;
+                let from = self.identity(from);
+                self.feed(to, Event::Peer { from, message: message.checked.clone() })
             }
             Happening::Tick { node, boot } if self.is_current(node, boot) => self.tick(node),
             Happening::Local { node, boot, event } if self.is_current(node, boot) => self.feed(node, *event),
@@ -258,12 +312,23 @@ impl World {
         }
     }
 
+    /// The validator that a machine is.
+    pub(crate) fn identity(&self, node: usize) -> ValidatorIndex {
+        self.nodes.get(node).map_or(ValidatorIndex::new(u16::MAX), |node| node.identity)
+    }
+    pub(crate) fn is_honest(&self, node: usize) -> bool {
+        !self.byzantine.contains_key(&node)
+    }
+    fn honest(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().enumerate().filter(|(at, _)| self.is_honest(*at)).map(|(_, node)| node)
+    }
+
     fn is_current(&self, node: usize, boot: u64) -> bool {
         self.nodes.get(node).is_some_and(|node| node.boot == boot && node.running.is_some())
     }
 
     fn connect(&mut self, one: usize, other: usize) -> Result<(), Breach> {
-        let possible = one != other
+        let possible = self.identity(one) != self.identity(other)
             && self.nodes[one].running.is_some()
             && self.nodes[other].running.is_some()
             && !self.nodes[one].connected[other]
@@ -274,8 +339,9 @@ impl World {
         }
         self.nodes[one].connected[other] = true;
         self.nodes[other].connected[one] = true;
-        self.feed(one, Event::Connected(validator(other)))?;
-        self.feed(other, Event::Connected(validator(one)))
+        let (this, that) = (self.identity(one), self.identity(other));
+        self.feed(one, Event::Connected(that))?;
+        self.feed(other, Event::Connected(this))
     }
 
     /// A client submits, and comes back until it has its receipt. One whose transaction a node accepted trusts it, for
@@ -286,7 +352,7 @@ impl World {
             return Ok(());
         }
         self.after(CLIENT_PATIENCE_US, Happening::Submit { client, node: None });
-        let trusted = self.clients[client].accepted_by.iter().any(|by| !self.nodes[*by].damaged);
+        let trusted = self.clients[client].accepted_by.iter().any(|by| !self.nodes[*by].damaged && self.is_honest(*by));
         if node.is_none() && trusted {
             return Ok(());
         }
@@ -304,84 +370,21 @@ impl World {
         }
     }
 
-    /// Nobody here is Byzantine: only one that lost its batch log may ever contradict itself.
-    pub(crate) fn accused(&self, by: usize, proof: &Misbehaviour) -> Result<(), Breach> {
+    /// Only a Byzantine validator may ever contradict itself, or in its lane one that lost its batch log.
+    pub(crate) fn accused(&mut self, by: usize, proof: &Misbehaviour) -> Result<(), Breach> {
         let accused = match proof {
             Misbehaviour::Consensus(evidence) => evidence.signer.index(),
             Misbehaviour::Lane { first, .. } => first.lane().index(),
         };
+        if !self.is_honest(accused) {
+            self.fired.count(Fault::Exposed);
+            return Ok(());
+        }
         let lane = matches!(proof, Misbehaviour::Lane { .. });
         if lane && self.nodes.get(accused).is_some_and(|node| node.damaged) {
             return Ok(());
         }
         Err(Breach::HonestRefused { node: accused, why: format!("node {by} has proof of {proof:?}") })
-    }
-
-    fn strike(&mut self, strike: Strike) {
-        if self.healed {
-            return;
-        }
-        let now = self.now_us;
-        match strike {
-            Strike::Split { side, one_way, silent, for_us } => {
-                let others: Vec<usize> = (0..self.nodes.len()).filter(|node| !side.contains(node)).collect();
-                for (one, other) in side.iter().flat_map(|one| others.iter().map(move |other| (*one, *other))) {
-                    self.network.cut(one, other, now + for_us);
-                    if !one_way {
-                        self.network.cut(other, one, now + for_us);
-                    }
-                    if !silent {
-                        self.disconnect(one, other);
-                        self.disconnect(other, one);
-                    }
-                    self.after(for_us + 1, Happening::Connect { one, other });
-                }
-            }
-            Strike::Slow { node, for_us } => self.network.slow(node, now + for_us),
-            Strike::SlowDisk { node, for_us } => self.nodes[node].slow_disk_until = now + for_us,
-            Strike::CrashAll { for_us } => {
-                self.fired.count(Fault::CrashOfAll);
-                for node in 0..self.nodes.len() {
-                    self.crash(node);
-                    let delay = for_us + self.dice.below(500_000);
-                    self.after(delay, Happening::Restart { node });
-                }
-            }
-            Strike::Crash { node, for_us, wipe, lose_guard } => {
-                self.crash(node);
-                if wipe {
-                    self.fired.count(Fault::Wipe);
-                    self.nodes[node].damaged = true;
-                    self.nodes[node].disk.wipe(&self.chain);
-                }
-                if lose_guard {
-                    self.fired.count(Fault::GuardLost);
-                    self.nodes[node].damaged = true;
-                    self.nodes[node].disk.guard = None;
-                    self.nodes[node].disk.guard_lost = true;
-                }
-                self.after(for_us, Happening::Restart { node });
-            }
-        }
-    }
-
-    /// The faults end: links carry everything, and whoever is down comes back.
-    fn heal(&mut self) -> Result<(), Breach> {
-        self.healed = true;
-        self.network.heal();
-        for node in 0..self.nodes.len() {
-            self.nodes[node].slow_disk_until = 0;
-            if self.nodes[node].running.is_none() {
-                self.fired.count(Fault::Restart);
-                self.boot(node)?;
-            }
-        }
-        for one in 0..self.nodes.len() {
-            for other in 0..one {
-                self.after(10_000, Happening::Connect { one, other });
-            }
-        }
-        Ok(())
     }
 
     fn receipt(&self, client: &Client) -> Option<u64> {
@@ -395,13 +398,13 @@ impl World {
     fn is_settled(&self) -> bool {
         let last = self.last_receipt();
         self.clients.iter().all(|client| self.receipt(client).is_some())
-            && self.nodes.iter().all(|node| node.disk.height() >= last)
+            && self.honest().all(|node| node.disk.height() >= last)
     }
 
     /// A full scan of every node's state. Roots of every height were compared as they were executed.
     fn check_end(&self) -> Result<(), Breach> {
         let opening = audit(self.chain.state.iter()).map_err(|fatal| Breach::Simulator(fatal.to_string()))?;
-        for (at, node) in self.nodes.iter().enumerate() {
+        for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| self.is_honest(*at)) {
             let height = node.disk.height();
             match audit(node.disk.state.iter()) {
                 Ok(found) if found.supply == opening.supply => {}

@@ -131,6 +131,15 @@ fn pure_crates_allow_no_denied_lint_again() {
 }
 
 #[test]
+fn no_node_ignores_the_proof_that_it_signed_what_it_forgot() {
+    let findings: Vec<String> = rust()
+        .filter(|file| file.path.starts_with("node/src/") && file.text.contains("ignore_witnesses"))
+        .map(|file| format!("{} is for simulated Byzantine validators only", file.path))
+        .collect();
+    report(&findings);
+}
+
+#[test]
 fn nothing_is_unsafe() {
     let mut findings = Vec::new();
     for file in rust().filter(|file| !file.path.starts_with("node/tests/tidy/")) {

@@ -1,24 +1,45 @@
-//! Runs seeds of the simulation and says what they did: `simulate --seed N` or `simulate --seeds FROM..TO`.
+//! Runs seeds of the simulation and says what they did.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use tonle_simulator::{Fired, simulate};
+use tonle_simulator::{Fired, Report, simulate};
+
+const USAGE: &str = "\
+usage: simulate --seed N           one seed
+       simulate --seeds FROM..TO   several
+       simulate --for SECONDS      from 1 on, until the time is over
+       simulate --hunt SECONDS     likewise, ends at the first violation: status 0 when there was one";
+
+/// What to run.
+struct Plan {
+    seeds: std::ops::Range<u64>,
+    deadline: Option<Instant>,
+    hunts: bool,
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some((from, to)) = range(&arguments) else {
-        eprintln!("usage: simulate --seed N | --seeds FROM..TO");
+    let Some(plan) = plan(&arguments) else {
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let (mut failed, mut fired) = (0u64, Fired::default());
-    for seed in from..to {
+    let began = Instant::now();
+    let mut total = Total::default();
+    for seed in plan.seeds {
+        if plan.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            break;
+        }
         match simulate(seed, None) {
+            Ok(report) if plan.hunts => total.add(&report),
             Ok(report) => {
-                fired.add(&report.fired);
+                total.add(&report);
                 println!(
-                    "seed {seed}: {} nodes, {} transactions final at height {} after {} ms, {} events, trace {}",
+                    "seed {seed}: {} nodes, Byzantine {:?}, {} transactions final at height {} after {} ms, {} events, \
+                     trace {}",
                     report.nodes,
+                    report.byzantine,
                     report.transactions,
                     report.height,
                     report.took_us / 1_000,
@@ -26,26 +47,75 @@ fn main() -> ExitCode {
                     report.trace
                 );
             }
+            Err(violation) if plan.hunts => {
+                println!("seed {seed} after {} s: {}", began.elapsed().as_secs(), violation.breach.name());
+                return ExitCode::SUCCESS;
+            }
             Err(violation) => {
-                failed += 1;
+                total.failed += 1;
                 println!("{violation}");
             }
         }
     }
-    println!("{} seeds, {failed} failed; faults: {fired}", to - from);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    total.print(began.elapsed());
+    if (total.failed == 0) == plan.hunts { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn range(arguments: &[String]) -> Option<(u64, u64)> {
-    match arguments {
-        [flag, value] if flag == "--seed" => {
-            let seed: u64 = value.parse().ok()?;
-            Some((seed, seed.checked_add(1)?))
-        }
-        [flag, value] if flag == "--seeds" => {
-            let (from, to) = value.split_once("..")?;
-            Some((from.parse().ok()?, to.parse().ok()?))
-        }
-        _ => None,
+/// What all seeds did together.
+#[derive(Default)]
+struct Total {
+    seeds: u64,
+    failed: u64,
+    events: u64,
+    heights: u64,
+    views: u64,
+    virtual_us: u64,
+    fired: Fired,
+}
+
+impl Total {
+    fn add(&mut self, report: &Report) {
+        self.seeds += 1;
+        self.events += report.events;
+        self.heights += report.height;
+        self.views += report.views;
+        self.virtual_us += report.took_us;
+        self.fired.add(&report.fired);
     }
+
+    fn print(&self, took: Duration) {
+        let hours = Duration::from_micros(self.virtual_us).as_secs_f64() / 3_600.0;
+        let seconds = took.as_secs_f64().max(1e-3);
+        let rate = |count: u64| Duration::from_secs(count).as_secs_f64() / seconds;
+        println!(
+            "{} seeds held, {} failed; {hours:.2} hours, {} blocks, {} views, {} events simulated in {seconds:.1} s: {:.0} \
+             views and {:.0} events a second on one core",
+            self.seeds,
+            self.failed,
+            self.heights,
+            self.views,
+            self.events,
+            rate(self.views),
+            rate(self.events),
+        );
+        println!("faults: {}", self.fired);
+    }
+}
+
+fn plan(arguments: &[String]) -> Option<Plan> {
+    let [flag, value] = arguments else { return None };
+    let within = |value: &str| Some(Instant::now() + Duration::from_secs(value.parse().ok()?));
+    Some(match flag.as_str() {
+        "--seed" => {
+            let seed: u64 = value.parse().ok()?;
+            Plan { seeds: seed..seed.checked_add(1)?, deadline: None, hunts: false }
+        }
+        "--seeds" => {
+            let (from, to) = value.split_once("..")?;
+            Plan { seeds: from.parse().ok()?..to.parse().ok()?, deadline: None, hunts: false }
+        }
+        "--for" => Plan { seeds: 1..u64::MAX, deadline: within(value), hunts: false },
+        "--hunt" => Plan { seeds: 1..u64::MAX, deadline: within(value), hunts: true },
+        _ => return None,
+    })
 }
