@@ -211,6 +211,12 @@ pub(crate) struct Weather {
     pub(crate) latency_us: u64,
 }
 
+impl Weather {
+    /// Nothing goes wrong.
+    pub(crate) const GOOD: Weather =
+        Weather { loss: 0, duplication: 0, reordering: 0, heavy_tail: 0, latency_us: 2_000 };
+}
+
 /// Draws the weather: fair more often than foul.
 pub(crate) fn weather(dice: &mut Dice) -> Weather {
     Weather {

@@ -25,4 +25,4 @@ mod world;
 pub use byzantine::Kind;
 pub use faults::{Fault, Fired};
 pub use invariants::{Breach, Violation};
-pub use world::{Report, Sabotage, simulate};
+pub use world::{Crash, Report, Sabotage, drill, simulate};

@@ -13,7 +13,8 @@ use tonle_ledger::{BlockInput, Executor};
 use tonle_replica::{Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, PeerMessage, Replica, serve};
 
 use crate::byzantine::Kind;
-use crate::chain::START_MS;
+use crate::chain::{Chain, START_MS};
+use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::invariants::{Breach, Invariants};
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) slow_disk_until: u64,
     /// A node whose disk is full does not start.
     pub(crate) disk_full_until: u64,
+    /// Syncs that ended so far.
+    pub(crate) syncs: u64,
     /// The next sync fails.
     pub(crate) sync_fails: bool,
     /// A copy of its files.
@@ -47,6 +50,17 @@ pub(crate) struct Node {
     /// Lost files that it had vouched for.
     pub(crate) damaged: bool,
     pub(crate) connected: Vec<bool>,
+}
+
+/// What became of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Synced {
+    /// It is made.
+    Goes,
+    /// It is made, and the process ends before anybody is told.
+    ThenCrash,
+    /// It is not made, and the process has ended.
+    Lost,
 }
 
 /// A started node.
@@ -62,6 +76,26 @@ pub(crate) struct Running {
     storing: VecDeque<Arc<Batch>>,
     stored_us: u64,
     executing: VecDeque<FinalBlock>,
+}
+
+impl Node {
+    /// A machine of the validator at place `owner`, one of `machines`.
+    pub(crate) fn new(owner: usize, machines: usize, chain: &Chain, dice: &mut Dice) -> Self {
+        Node {
+            identity: validator(owner),
+            disk: Disk::new(chain),
+            running: None,
+            boot: 0,
+            clock_ms: i64::try_from(dice.below(150)).unwrap_or(0),
+            slow_disk_until: 0,
+            disk_full_until: 0,
+            syncs: 0,
+            sync_fails: false,
+            backup: None,
+            damaged: false,
+            connected: vec![false; machines],
+        }
+    }
 }
 
 /// Turns a validator's place into its index.
@@ -288,22 +322,40 @@ impl World {
         Ok(())
     }
 
-    /// A sync that fails ends the process. It starts again a while later, or once there is room.
-    fn fails(&mut self, at: usize) -> bool {
+    /// What becomes of a sync. One that fails ends the process, which starts again a while later, or once there is room.
+    fn sync(&mut self, at: usize) -> Synced {
+        let drill = self.drill;
         let node = &mut self.nodes[at];
-        let fails = std::mem::take(&mut node.sync_fails);
-        if fails {
-            let full = node.disk_full_until > self.now_us;
-            self.fired.count(if full { Fault::DiskFull } else { Fault::FailedSync });
-            self.crash(at);
-            self.after(AGAIN_US, Happening::Restart { node: at });
+        node.syncs += 1;
+        if let Some(crash) = drill.filter(|crash| crash.node == at && crash.sync == node.syncs) {
+            if crash.made {
+                return Synced::ThenCrash;
+            }
+            if let Some(running) = &mut node.running {
+                running.persisting = None;
+                running.storing.clear();
+            }
+            self.die(at);
+            return Synced::Lost;
         }
-        fails
+        if !std::mem::take(&mut node.sync_fails) {
+            return Synced::Goes;
+        }
+        let full = node.disk_full_until > self.now_us;
+        self.fired.count(if full { Fault::DiskFull } else { Fault::FailedSync });
+        self.die(at);
+        Synced::Lost
+    }
+
+    fn die(&mut self, at: usize) {
+        self.crash(at);
+        self.after(AGAIN_US, Happening::Restart { node: at });
     }
 
     /// The guard is on disk: what waited for it goes on.
     pub(crate) fn persisted(&mut self, at: usize) -> Result<(), Breach> {
-        if self.fails(at) {
+        let sync = self.sync(at);
+        if sync == Synced::Lost {
             return Ok(());
         }
         let node = &mut self.nodes[at];
@@ -311,6 +363,9 @@ impl World {
             return Ok(());
         };
         persist(&mut node.disk, record, blocks);
+        if sync == Synced::ThenCrash {
+            self.die(at);
+        }
         self.pump(at)
     }
 
@@ -331,7 +386,8 @@ impl World {
 
     /// The next batch is in the log.
     pub(crate) fn stored(&mut self, at: usize) -> Result<(), Breach> {
-        if self.fails(at) {
+        let sync = self.sync(at);
+        if sync == Synced::Lost {
             return Ok(());
         }
         let node = &mut self.nodes[at];
@@ -341,6 +397,9 @@ impl World {
         let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
         node.disk.lane_lost &= batch.lane() != node.identity;
         node.disk.log.push(batch);
+        if sync == Synced::ThenCrash {
+            self.die(at);
+        }
         self.feed(at, event)
     }
 
@@ -363,7 +422,8 @@ impl World {
 
     /// The next block is executed and in the database.
     pub(crate) fn written(&mut self, at: usize) -> Result<(), Breach> {
-        if self.fails(at) {
+        let sync = self.sync(at);
+        if sync == Synced::Lost {
             return Ok(());
         }
         let boot = self.nodes[at].boot;
@@ -387,6 +447,10 @@ impl World {
         };
         node.disk.state.apply(&executed.changes);
         node.disk.write_block(&block, checkpoint);
+        if sync == Synced::ThenCrash {
+            self.die(at);
+            return Ok(());
+        }
         if !running.executing.is_empty() {
             self.after(delay, Happening::Written { node: at, boot });
         }

@@ -15,13 +15,12 @@ use crate::acting::{Byzantine, cast};
 use crate::byzantine::Kind;
 use crate::chain::Chain;
 use crate::dice::Dice;
-use crate::disk::Disk;
-use crate::faults::{Damage, Fault, Fired, Strike, schedule, weather};
+use crate::faults::{Damage, Fault, Fired, Strike, Weather, schedule, weather};
 use crate::invariants::{Breach, Invariants, Violation};
 use crate::liveness::Pace;
 use crate::memo::Memo;
 use crate::network::Network;
-use crate::node::{Node, chain, missing, validator};
+use crate::node::{Node, chain, missing};
 
 static TRACE: Domain = Domain::new("tonle v1 simulator trace");
 
@@ -32,6 +31,9 @@ const SIZES: [usize; 8] = [4, 4, 4, 5, 7, 7, 8, 10];
 /// Every so many seeds have this many.
 const LARGE_EVERY: u64 = 500;
 const LARGE: usize = 31;
+/// Clients of a calm run, and the time between them, in microseconds: they make more than 200 blocks.
+const CALM_CLIENTS: u64 = 120;
+const CALM_PAUSE_US: u64 = 60_000;
 /// A client asks again after this long without its receipt, in microseconds.
 const CLIENT_PATIENCE_US: u64 = 2_000_000;
 /// Everything must be final this long after the last fault, in microseconds.
@@ -65,6 +67,8 @@ pub struct Report {
     pub height: u64,
     /// Views in which anything was signed.
     pub views: u64,
+    /// Syncs of each node.
+    pub syncs: Vec<u64>,
     /// Transactions submitted, each final exactly once on every node.
     pub transactions: usize,
     /// Virtual time until everything was final, in microseconds.
@@ -107,6 +111,7 @@ pub(crate) struct World {
     pub(crate) context: PeerContext,
     pub(crate) epoch_length: u64,
     pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) drill: Option<Crash>,
     pub(crate) memo: Memo,
     pub(crate) dice: Dice,
     pub(crate) network: Network,
@@ -125,14 +130,40 @@ pub(crate) struct World {
     pub(crate) pace: Pace,
 }
 
+/// A crash of one node at one of its syncs, in a run without any other fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crash {
+    /// Which node.
+    pub node: usize,
+    /// At which of its syncs, from 1 on: of the guard, of the batch log, of the database.
+    pub sync: u64,
+    /// Was it made before the crash, or is it lost?
+    pub made: bool,
+}
+
 /// Runs the simulation of a seed.
 ///
 /// # Errors
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violation> {
+    let world = World::new(seed, sabotage);
+    play(seed, world)
+}
+
+/// Runs four validators over more than 200 blocks in good weather, with one crash or none.
+///
+/// # Errors
+/// [`Violation`]: the first invariant that did not hold.
+#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
+pub fn drill(seed: u64, crash: Option<Crash>) -> Result<Report, Violation> {
+    play(seed, World::calm(seed, crash))
+}
+
+#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
+fn play(seed: u64, world: Result<(World, u64), Breach>) -> Result<Report, Violation> {
     let violation = |at_us| move |breach| Violation { seed, at_us, breach: Box::new(breach) };
-    let (mut world, end_us) = World::new(seed, sabotage).map_err(violation(0))?;
+    let (mut world, end_us) = world.map_err(violation(0))?;
     let mut events = 0;
     let result = world.run(end_us, &mut events);
     let now = world.now_us;
@@ -145,6 +176,7 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
         events,
         height: world.invariants.highest(),
         views: world.invariants.views(),
+        syncs: world.nodes.iter().map(|node| node.syncs).collect(),
         transactions: world.clients.len(),
         took_us: now,
         fired: world.fired,
@@ -152,44 +184,64 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
 }
 
 impl World {
+    /// A world of what the seed draws.
     fn new(seed: u64, sabotage: Option<Sabotage>) -> Result<(Self, u64), Breach> {
         let mut dice = Dice::new(seed);
         let usual = dice.pick(&SIZES).ok_or_else(|| missing("nodes"))?;
         let count = if seed.is_multiple_of(LARGE_EVERY) { LARGE } else { usual };
         let epoch_length = dice.pick(&[10, 25, 1_000_000, 1_000_000]).ok_or_else(|| missing("epoch"))?;
-        let chain = chain(count, epoch_length).map_err(|error| Breach::Simulator(format!("{error:#}")))?;
         let weather = weather(&mut dice);
         let (byzantine, owners) = cast(&mut dice, count);
-        let nodes = owners
-            .iter()
-            .map(|owner| Node {
-                identity: validator(*owner),
-                disk: Disk::new(&chain),
-                running: None,
-                boot: 0,
-                clock_ms: i64::try_from(dice.below(150)).unwrap_or(0),
-                slow_disk_until: 0,
-                disk_full_until: 0,
-                sync_fails: false,
-                backup: None,
-                damaged: false,
-                connected: vec![false; owners.len()],
-            })
-            .collect();
+        let real = seed.is_multiple_of(REAL_SIGNATURES_EVERY);
+        let mut world = World::of(dice, (count, &owners), epoch_length, weather, real)?;
+        (world.byzantine, world.sabotage) = (byzantine, sabotage);
+        let end_us = world.dice.between(200_000_000, 240_000_000);
+        world.plan(end_us)?;
+        Ok((world, end_us))
+    }
+
+    /// Four nodes, good weather, nobody Byzantine, steady clients; epochs end several times.
+    fn calm(seed: u64, crash: Option<Crash>) -> Result<(Self, u64), Breach> {
+        let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), 60, Weather::GOOD, false)?;
+        world.drill = crash;
+        for client in 0..CALM_CLIENTS {
+            let node = usize::try_from(client % 4).unwrap_or(0);
+            let transaction = world.chain.transfer(client, (node, 0, (node + 1) % 4, 1), 1, &world.memo);
+            let transaction = transaction.map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+            world.clients.push(Client { transaction, accepted_by: Vec::new() });
+            let client = world.clients.len() - 1;
+            let at = 100_000 + CALM_PAUSE_US * u64::try_from(client).unwrap_or(0);
+            world.at(at, Happening::Submit { client, node: Some(node) });
+        }
+        let end_us = 200_000 + CALM_PAUSE_US * CALM_CLIENTS;
+        world.at(end_us, Happening::Heal);
+        Ok((world, end_us))
+    }
+
+    fn of(
+        mut dice: Dice,
+        (count, owners): (usize, &[usize]),
+        epoch_length: u64,
+        weather: Weather,
+        real: bool,
+    ) -> Result<Self, Breach> {
+        let chain = chain(count, epoch_length).map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        let nodes = owners.iter().map(|owner| Node::new(*owner, owners.len(), &chain, &mut dice)).collect();
         let mut invariants = Invariants::default();
         let opening = audit(chain.state.iter()).map_err(|fatal| Breach::Simulator(fatal.to_string()))?;
         invariants.set_supply(opening.supply);
-        let mut world = World {
+        Ok(World {
             now_us: 0,
             context: PeerContext::new(chain.digest, chain.set.clone()),
             chain,
             epoch_length,
-            sabotage,
-            memo: if seed.is_multiple_of(REAL_SIGNATURES_EVERY) { Memo::real() } else { Memo::imitating() },
+            sabotage: None,
+            drill: None,
+            memo: if real { Memo::real() } else { Memo::imitating() },
             network: Network::new(owners.len(), weather),
             dice,
             nodes,
-            byzantine,
+            byzantine: BTreeMap::new(),
             invariants,
             fired: Fired::default(),
             trace: TRACE.stream(),
@@ -198,10 +250,7 @@ impl World {
             clients: Vec::new(),
             healed_at: None,
             pace: Pace::default(),
-        };
-        let end_us = world.dice.between(200_000_000, 240_000_000);
-        world.plan(end_us)?;
-        Ok((world, end_us))
+        })
     }
 
     /// Schedules clients and faults.
