@@ -39,6 +39,7 @@ Examples:
   tonle devnet up                                        four validators, until Ctrl-C
   tonle devnet up --validators 7 --detach --wait --json  in the background, for scripts
   tonle devnet kill wing; tonle devnet restart wing
+  tonle devnet kill wing --wipe; tonle devnet restart wing
   tonle devnet partition aba,acleda:canadia,wing --for 10s
   tonle devnet delay all 20ms
   tonle devnet load --rate 2000 --for 30s
@@ -56,6 +57,9 @@ pub enum Command {
     Kill {
         /// The validator
         name: String,
+        /// Its disk goes as well: everything but keys and configuration
+        #[arg(long)]
+        wipe: bool,
         /// Where it is
         #[command(flatten)]
         folder: Folder,
@@ -155,6 +159,9 @@ pub struct UpArguments {
     /// Link the validators directly, without the relay that `partition` and `delay` need
     #[arg(long)]
     direct: bool,
+    /// Heights of an epoch, 3,600 unless the folder has a devnet; few, to watch epochs end
+    #[arg(long, value_name = "HEIGHTS", value_parser = clap::value_parser!(u64).range(2..))]
+    epoch_length: Option<u64>,
     #[command(flatten)]
     folder: Folder,
 }
@@ -177,12 +184,12 @@ pub fn run(command: Command) -> Result<()> {
 
 async fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::Up(UpArguments { validators, detach, wait, json, seed, direct, folder }) => {
-            let options = up::Options { validators, detach, wait, json, seed, direct };
+        Command::Up(UpArguments { validators, detach, wait, json, seed, direct, epoch_length, folder }) => {
+            let options = up::Options { validators, detach, wait, json, seed, direct, epoch_length };
             up::up(&folder.open()?, &options).await
         }
         Command::Supervise { direct, folder } => up::supervise(&folder.open()?, direct).await,
-        Command::Kill { name, folder } => report(&folder.open()?, &Request::Kill { name }).await,
+        Command::Kill { name, wipe, folder } => report(&folder.open()?, &Request::Kill { name, wipe }).await,
         Command::Restart { name, folder } => restart(&folder.open()?, &name).await,
         Command::Partition { groups, heal_after, folder } => {
             let heal_after_ms = heal_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));

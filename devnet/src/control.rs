@@ -26,6 +26,8 @@ pub enum Request {
     Kill {
         /// The validator.
         name: String,
+        /// Its data directory goes as well.
+        wipe: bool,
     },
     /// Start one that is down, or stop and start one that runs.
     Restart {
@@ -172,11 +174,11 @@ mod tests {
         let supervisor = tokio::spawn(async move {
             for reply in [Reply::Done("killed".to_owned()), Reply::Failed("no such validator".to_owned())] {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                assert_eq!(receive(&mut stream).await.unwrap(), Request::Kill { name: "aba".to_owned() });
+                assert_eq!(receive(&mut stream).await.unwrap(), Request::Kill { name: "aba".to_owned(), wipe: false });
                 answer(&mut stream, &reply).await.unwrap();
             }
         });
-        let request = Request::Kill { name: "aba".to_owned() };
+        let request = Request::Kill { name: "aba".to_owned(), wipe: false };
         assert_eq!(ask(&directory, &request).await.unwrap(), Reply::Done("killed".to_owned()));
         assert_eq!(ask(&directory, &request).await.unwrap_err().to_string(), "no such validator");
         supervisor.await.unwrap();

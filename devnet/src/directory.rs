@@ -111,6 +111,11 @@ impl Directory {
     pub fn config(&self, validator: &str) -> PathBuf {
         self.node(validator).join("config.toml")
     }
+    /// A validator's data directory.
+    #[must_use]
+    pub fn data(&self, validator: &str) -> PathBuf {
+        self.node(validator).join("data")
+    }
     /// A validator's log.
     #[must_use]
     pub fn log(&self, validator: &str) -> PathBuf {

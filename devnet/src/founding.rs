@@ -33,16 +33,29 @@ pub fn now_ms() -> u64 {
 /// Founds a devnet in `directory`, or resumes the one there if it is what is asked for.
 ///
 /// # Errors
-/// When the folder holds something else, or a devnet of another size or seed.
-pub fn found(directory: &Directory, validators: Option<usize>, seed: Option<&str>) -> Result<Founded> {
+/// When the folder holds something else, or a devnet of another size, seed or length of epochs.
+pub fn found(
+    directory: &Directory,
+    validators: Option<usize>,
+    seed: Option<&str>,
+    epoch_length: Option<u64>,
+) -> Result<Founded> {
     let source = match seed {
         Some(seed) => KeySource::seeded(seed),
         None => KeySource::random()?,
     };
     if directory.exists() {
-        return resume(directory, validators, seed.map(|_| &source));
+        let founded = resume(directory, validators, seed.map(|_| &source))?;
+        let there = founded.genesis.epoch_length;
+        let dir = directory.root().display();
+        ensure!(
+            epoch_length.is_none_or(|asked| asked == there),
+            "the devnet in {dir} has epochs of {there} heights: `tonle devnet reset --dir {dir}` begins anew"
+        );
+        return Ok(founded);
     }
-    let genesis = defaults::genesis(validators.unwrap_or(VALIDATORS), &source, now_ms())?;
+    let mut genesis = defaults::genesis(validators.unwrap_or(VALIDATORS), &source, now_ms())?;
+    genesis.epoch_length = epoch_length.unwrap_or(genesis.epoch_length);
     let root = directory.root();
     if let Some(parent) = root.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
@@ -119,14 +132,17 @@ mod tests {
     fn a_devnet_is_founded_once_and_resumed_after() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = Directory::new(&temporary.path().join("a/net")).unwrap();
-        let first = found(&directory, Some(5), Some("s")).unwrap();
+        let first = found(&directory, Some(5), Some("s"), None).unwrap();
         assert!(!first.resumed);
-        let again = found(&directory, None, None).unwrap();
+        let again = found(&directory, None, None, None).unwrap();
         assert!(again.resumed);
         assert_eq!(again.genesis.digest(), first.genesis.digest());
-        assert!(found(&directory, Some(5), Some("s")).unwrap().resumed);
-        assert!(found(&directory, Some(4), None).unwrap_err().to_string().contains("has 5 validators"));
-        assert!(found(&directory, None, Some("t")).unwrap_err().to_string().contains("other keys"));
+        assert!(found(&directory, Some(5), Some("s"), None).unwrap().resumed);
+        assert!(found(&directory, None, None, Some(3_600)).unwrap().resumed);
+        let other = found(&directory, None, None, Some(10)).unwrap_err();
+        assert!(other.to_string().contains("epochs of 3600 heights"), "{other}");
+        assert!(found(&directory, Some(4), None, None).unwrap_err().to_string().contains("has 5 validators"));
+        assert!(found(&directory, None, Some("t"), None).unwrap_err().to_string().contains("other keys"));
     }
 
     #[test]
@@ -134,7 +150,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let keys = |name: &str| {
             let directory = Directory::new(&temporary.path().join(name)).unwrap();
-            found(&directory, None, Some("s")).unwrap().genesis.validators
+            found(&directory, None, Some("s"), None).unwrap().genesis.validators
         };
         assert_eq!(keys("a"), keys("b"));
     }
@@ -144,7 +160,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         std::fs::write(temporary.path().join("thesis.txt"), "x").unwrap();
         let directory = Directory::new(temporary.path()).unwrap();
-        assert!(format!("{:#}", found(&directory, None, None).unwrap_err()).contains("not empty"));
+        assert!(format!("{:#}", found(&directory, None, None, None).unwrap_err()).contains("not empty"));
         assert!(remove(&directory).is_err());
         assert!(temporary.path().join("thesis.txt").exists());
     }
@@ -153,7 +169,7 @@ mod tests {
     fn a_running_devnet_is_not_removed() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = Directory::new(&temporary.path().join("net")).unwrap();
-        found(&directory, None, None).unwrap();
+        found(&directory, None, None, None).unwrap();
         let lock = directory.lock().unwrap();
         assert!(remove(&directory).is_err());
         drop(lock);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -19,6 +19,28 @@ const STOP_PATIENCE: Duration = Duration::from_secs(15);
 pub fn own_binary() -> Result<PathBuf> {
     let path = std::env::current_exe().context("cannot find the path of this program")?;
     Ok(if path.exists() { path } else { PathBuf::from("/proc/self/exe") })
+}
+
+/// What configures a node stands in its file; a variable meant for another node must not reach it. How much all of them
+/// log is another matter.
+fn foreign() -> impl Iterator<Item = std::ffi::OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.to_str().is_some_and(|name| name.starts_with("TONLE_") && !name.starts_with("TONLE_LOG_")))
+}
+
+/// Founds the data directory of a new validator: `binary init --config config`.
+///
+/// # Errors
+/// When the program cannot be started, or fails.
+pub fn found(binary: &Path, config: &Path) -> Result<()> {
+    let mut command = std::process::Command::new(binary);
+    command.arg("init").arg("--config").arg(config).stdin(Stdio::null());
+    foreign().for_each(|name| {
+        command.env_remove(name);
+    });
+    let output = command.output().with_context(|| format!("cannot start {}", binary.display()))?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
 }
 
 /// A running validator process. Dropping it kills it.
@@ -45,13 +67,9 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(log_file.try_clone()?).stderr(log_file);
         // A group of its own: Ctrl-C at the terminal reaches the supervisor, which stops its children in order.
         command.process_group(0).kill_on_drop(true);
-        // What configures a node stands in its file; a variable meant for another node must not reach it. How much all
-        // of them log is another matter.
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("TONLE_") && !name.starts_with("TONLE_LOG_")) {
-                command.env_remove(&name);
-            }
-        }
+        foreign().for_each(|name| {
+            command.env_remove(name);
+        });
         let mut child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let pid = child.id().context("the child ended at once")?;
         let lifeline = child.stdin.take();

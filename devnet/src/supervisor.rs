@@ -20,7 +20,7 @@ use crate::configuration::{NodePorts, node_toml};
 use crate::control::{self, Reply, Request, ValidatorReport};
 use crate::directory::{Description, Directory, State, ValidatorProcess, write_whole};
 use crate::ports::{Ports, is_free, loopback};
-use crate::process::{Process, own_binary};
+use crate::process::{self, Process, own_binary};
 use crate::relay::Relay;
 
 /// Ports of the first validator; the others follow it.
@@ -83,6 +83,14 @@ impl Supervisor {
             control: control::listen(directory)?,
             _lock: lock,
         };
+        // A validator that has lost its data is another matter: it has signed.
+        let new = supervisor.members.iter().all(|member| !directory.data(&member.name).exists());
+        for index in 0..supervisor.members.len() {
+            let config = supervisor.configure(index)?;
+            if new {
+                process::found(&supervisor.binary, &config)?;
+            }
+        }
         for index in 0..supervisor.members.len() {
             supervisor.launch(index)?;
         }
@@ -149,6 +157,15 @@ impl Supervisor {
     /// Starts a validator that is down; with other ports where its own were taken meanwhile.
     fn launch(&mut self, index: usize) -> Result<()> {
         self.renew_ports(index)?;
+        let config = self.configure(index)?;
+        let member = self.members.get_mut(index).context("no such validator")?;
+        member.process = Some(Process::start(&self.binary, &config, &self.directory.log(&member.name))?);
+        member.state = "running".to_owned();
+        Ok(())
+    }
+
+    /// Writes a validator's configuration: where it is.
+    fn configure(&self, index: usize) -> Result<PathBuf> {
         let member = self.members.get(index).context("no such validator")?;
         let peers: Vec<(&str, u16)> = (0..)
             .zip(&self.members)
@@ -160,12 +177,7 @@ impl Supervisor {
             .collect();
         let config = self.directory.config(&member.name);
         write_whole(&config, node_toml(member.ports, &peers).as_bytes())?;
-        let process = Process::start(&self.binary, &config, &self.directory.log(&member.name))?;
-        if let Some(member) = self.members.get_mut(index) {
-            member.process = Some(process);
-            member.state = "running".to_owned();
-        }
-        Ok(())
+        Ok(config)
     }
 
     fn renew_ports(&mut self, index: usize) -> Result<()> {
@@ -188,7 +200,7 @@ impl Supervisor {
 
     async fn handle(&mut self, request: Request) -> Result<Reply> {
         match request {
-            Request::Kill { name } => self.kill(&name).await,
+            Request::Kill { name, wipe } => self.kill(&name, wipe).await,
             Request::Restart { name } => self.restart(&name).await,
             Request::Partition { groups, heal_after_ms } => self.partition(&groups, heal_after_ms),
             Request::Delay { pair, delay_ms } => self.delay(pair.as_ref(), Duration::from_millis(delay_ms)),
@@ -197,15 +209,20 @@ impl Supervisor {
         }
     }
 
-    async fn kill(&mut self, name: &str) -> Result<Reply> {
+    async fn kill(&mut self, name: &str, wipe: bool) -> Result<Reply> {
         let index = self.index(name)?;
         let member = self.members.get_mut(index).context("no such validator")?;
         let Some(mut process) = member.process.take() else { bail!("{name} is down already ({})", member.state) };
         process.kill().await?;
         member.state = "killed".to_owned();
         self.write_state()?;
-        notice(&format!("{name} killed (SIGKILL)"));
-        Ok(Reply::Done(format!("{name} killed (SIGKILL, pid {})", process.pid())))
+        let wiped = if wipe { ", disk wiped" } else { "" };
+        if wipe {
+            let data = self.directory.data(name);
+            std::fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
+        }
+        notice(&format!("{name} killed (SIGKILL){wiped}"));
+        Ok(Reply::Done(format!("{name} killed (SIGKILL, pid {}){wiped}", process.pid())))
     }
 
     async fn restart(&mut self, name: &str) -> Result<Reply> {

@@ -44,6 +44,8 @@ pub struct Options {
     pub seed: Option<String>,
     /// Without the relay.
     pub direct: bool,
+    /// Heights of an epoch; none for the default, or for what the chain has.
+    pub epoch_length: Option<u64>,
 }
 
 /// Runs `devnet up`.
@@ -56,7 +58,7 @@ pub async fn up(directory: &Directory, options: &Options) -> Result<()> {
         // Says that one runs, and what to do.
         directory.lock()?;
     }
-    let founded = found(directory, options.validators, options.seed.as_deref())?;
+    let founded = found(directory, options.validators, options.seed.as_deref(), options.epoch_length)?;
     if options.detach {
         let mut supervisor = spawn_supervisor(directory, options.direct)?;
         await_supervisor(directory, &mut supervisor).await?;

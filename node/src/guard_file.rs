@@ -5,7 +5,7 @@
 //! [`GuardFile::persist`] is one frame and one fdatasync.
 //!
 //! ```text
-//! kind      1 append, 2 append with the guard lost
+//! kind      1 append, 2 append with the guard lost, 3 the guard is lost no more: what it signs from here on, it keeps
 //! payload   | 0, or 1 and the guard record | count u32 | blocks ... |     canonical bytes
 //! ```
 //! The record is the whole guard record of the time, so the last frame alone tells the maxima. The blocks are those
@@ -29,6 +29,7 @@ pub use crate::segment::TornTail;
 const PREFIX: &str = "guard";
 const KIND_APPEND: u8 = 1;
 const KIND_LOST: u8 = 2;
+const KIND_RENEWED: u8 = 3;
 /// A segment is replaced once it is longer than this and than twice what lives in it.
 const SEGMENT_BYTES: u64 = 4 << 20;
 /// Blocks kept above the executed height: one for each view that a partition lasted. Beyond, the oldest go, which as
@@ -36,7 +37,7 @@ const SEGMENT_BYTES: u64 = 4 << 20;
 const BLOCKS_MAX: usize = 1024;
 
 const ADVICE: &str = "A validator must not guess what it signed. Restore nothing from a backup: move the guard directory \
-    away and start the node; it then signs nothing and follows the chain only, until it has rejoined (R9)";
+    away and start the node; it then signs nothing until it has rejoined, two epochs later (R9)";
 
 /// What a start finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +70,22 @@ struct Live {
 }
 
 impl GuardFile {
-    /// Opens the guard file under `data`, or begins one. `expected` says that this node has run before (its database is
-    /// not empty), so that a missing guard is a lost one. A loss is written down and outlives restarts.
+    /// Begins the guard of a validator that has never signed anything, under `data`.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when there is one, and what the system says.
+    pub fn found(data: &Path) -> Result<(), Error> {
+        let directory = data.join("guard");
+        std::fs::create_dir_all(&directory).map_err(|source| Error::io(&directory, "create", source))?;
+        segment::sync_directory(data)?;
+        if let Some((_, path)) = segment::list(&directory, PREFIX)?.pop() {
+            return Err(Error::Exists { path });
+        }
+        Self::begin(directory, false, SEGMENT_BYTES).map(drop)
+    }
+
+    /// Opens the guard file under `data`, or begins one. `expected`: this node signs, so that a missing guard is a lost
+    /// one. A loss is written down and outlives restarts.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when a synced record does not check, and what the system says.
@@ -137,6 +152,18 @@ impl GuardFile {
         self.append(self.live.record.clone(), Vec::new())
     }
 
+    /// R9: one may sign again, what `record` does not forbid. It outlives restarts.
+    ///
+    /// # Errors
+    /// What the system says; the process must then stop.
+    pub fn renew(&mut self, record: GuardRecord) -> Result<(), Error> {
+        self.segment.append(KIND_RENEWED, &[&payload(Some(&record), std::iter::empty())])?;
+        self.segment.sync()?;
+        self.live.lost = false;
+        self.live.note(Some(record), Vec::new());
+        Ok(())
+    }
+
     fn append(&mut self, record: Option<GuardRecord>, blocks: Vec<Block>) -> Result<(), Error> {
         self.segment.append(self.live.kind(), &[&payload(record.as_ref(), blocks.iter())])?;
         self.segment.sync()?;
@@ -174,6 +201,7 @@ impl Live {
         match kind {
             KIND_APPEND => {}
             KIND_LOST => self.lost = true,
+            KIND_RENEWED => self.lost = false,
             _ => return Err(CodecError::Invalid("kind of guard record")),
         }
         let mut reader = Reader::new(payload);

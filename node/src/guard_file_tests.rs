@@ -111,6 +111,37 @@ fn a_guard_marked_lost_stays_lost() {
 }
 
 #[test]
+fn a_renewed_guard_is_lost_no_more_until_it_is_lost_again() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut guard, found) = GuardFile::open_sized(data.path(), true, 4_096).unwrap();
+    assert!(found.lost);
+    let renewed = GuardRecord::empty(Epoch::new(9));
+    guard.renew(renewed.clone()).unwrap();
+    drop(guard);
+    let (mut guard, found) = GuardFile::open_sized(data.path(), true, 4_096).unwrap();
+    assert_eq!((found.record, found.lost), (Some(renewed), false));
+    // Over rotations too.
+    for view in 1..200 {
+        guard.persist(record(view), Vec::new()).unwrap();
+    }
+    drop(guard);
+    let (mut guard, found) = GuardFile::open_sized(data.path(), true, 4_096).unwrap();
+    assert_eq!((found.record, found.lost), (Some(record(199)), false));
+    guard.mark_lost().unwrap();
+    drop(guard);
+    assert!(GuardFile::open(data.path(), true).unwrap().1.lost);
+}
+
+#[test]
+fn a_guard_is_founded_once() {
+    let data = tempfile::tempdir().unwrap();
+    GuardFile::found(data.path()).unwrap();
+    assert!(!GuardFile::open(data.path(), true).unwrap().1.lost);
+    let error = GuardFile::found(data.path()).unwrap_err();
+    assert!(matches!(error, Error::Exists { .. }), "{error}");
+}
+
+#[test]
 fn a_corrupt_record_stops_the_start_and_names_file_and_offset() {
     let data = tempfile::tempdir().unwrap();
     let (mut guard, _) = GuardFile::open(data.path(), false).unwrap();

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub executed_height: Gauge<u64, AtomicU64>,
     /// Current view of this epoch.
     pub view: Gauge<u64, AtomicU64>,
+    /// 1 while this node may sign in consensus.
+    pub signing: Gauge,
     /// Leaders that this node times out at once because they were not heard.
     pub skipped_leaders: Gauge,
     /// Seconds from a client's submission here to its receipt.
@@ -93,6 +95,7 @@ impl Metrics {
             finalized_height: Gauge::default(),
             executed_height: Gauge::default(),
             view: Gauge::default(),
+            signing: Gauge::default(),
             skipped_leaders: Gauge::default(),
             finality_seconds: Histogram::new(LATENCY_SECONDS),
             guard_sync_seconds: Histogram::new(SYNC_SECONDS),
@@ -125,6 +128,7 @@ impl Metrics {
         registry.register("tonle_finalized_height", "Highest finalized height", self.finalized_height.clone());
         registry.register("tonle_executed_height", "Highest height in the database", self.executed_height.clone());
         registry.register("tonle_view", "Current view of this epoch", self.view.clone());
+        registry.register("tonle_signing", "1 while this node may sign in consensus", self.signing.clone());
         registry.register(
             "tonle_skipped_leaders",
             "Leaders timed out at once: not heard",

@@ -121,7 +121,7 @@ impl Opening<'_> {
     /// What is damaged, foreign or unreadable, and what to do about it.
     pub fn open(self, tell: impl FnMut(BatchLogEvent) + Send + 'static) -> Result<Opened> {
         let existed = Database::exists(self.data);
-        let (guard, guard_found) = GuardFile::open(self.data, existed)?;
+        let (guard, guard_found) = GuardFile::open(self.data, self.key.is_some())?;
         let opened = Database::open(self.data, &self.chain.genesis, self.cache_bytes, |checkpoint| {
             self.chain.genesis_block(checkpoint)
         })?;
@@ -146,6 +146,13 @@ impl Opening<'_> {
             .map(|batch| batch.map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .context("the batch log holds a batch that does not verify; move the batches directory away")?;
+        if guard_found.lost && me.is_some() {
+            tracing::warn!(
+                "there is no telling what this validator has signed: it signs nothing until two epochs after a quorum of \
+                 the others has said where they are (R9). If it has never signed, stop it, remove its data directory and \
+                 run `tonle init`"
+            );
+        }
         let named = tip.block.header().checkpoint().height.get();
         let checkpoints = view.checkpoints(named, stored.height)?;
         drop(view);

@@ -172,7 +172,7 @@ fn class(message: &PeerMessage) -> Class {
         | PeerMessage::FinalTip { .. } => Class::Control,
         PeerMessage::Batch(_) => Class::Data,
         PeerMessage::Response(response) => match response.found {
-            Found::Block(_) => Class::Control,
+            Found::Block(_) | Found::Epoch(_) => Class::Control,
             Found::Batches(_) | Found::FinalBlocks(_) => Class::Data,
         },
     }

@@ -68,11 +68,6 @@ impl Disk {
         self.lane_lost = true;
     }
 
-    /// A copy of the files, as a backup takes it: without the guard.
-    pub(crate) fn backup(&self) -> Disk {
-        Disk { guard: None, journal: BTreeMap::new(), ..self.clone() }
-    }
-
     /// The guard and the batch log are gone, and nobody is to know. The database is not.
     pub(crate) fn forget(&mut self) {
         self.guard = None;

@@ -52,6 +52,8 @@ pub enum Fault {
     DiskLost,
     /// A node came back with an old copy of its files.
     BackupRestored,
+    /// A node whose guard was lost was told from when on it may sign again.
+    Rejoined,
     /// A Byzantine leader proposed two blocks in a view.
     Equivocation,
     /// A Byzantine validator voted for all that it heard of.
@@ -80,7 +82,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Fault; 33] = [
+    pub const ALL: [Fault; 34] = [
         Fault::Loss,
         Fault::Duplication,
         Fault::Reordering,
@@ -102,6 +104,7 @@ impl Fault {
         Fault::BitFlip,
         Fault::DiskLost,
         Fault::BackupRestored,
+        Fault::Rejoined,
         Fault::Equivocation,
         Fault::DoubleVote,
         Fault::Withholding,
@@ -198,6 +201,8 @@ pub(crate) enum Damage {
     LoseDisk,
     /// What was written since the last backup.
     Restore,
+    /// What was written to the guard since the last backup, and the node does not know.
+    AgeGuard,
 }
 
 /// How unreliable links are in one simulation, in thousandths.

@@ -131,6 +131,12 @@ pub enum Breach {
         /// Who.
         node: usize,
     },
+    /// A node may sign, and does not.
+    #[error("node {node} may sign, and does not")]
+    Silent {
+        /// Who.
+        node: usize,
+    },
     /// A node repeats itself without end.
     #[error("node {node} sends node {to} certificates again and again")]
     Storm {

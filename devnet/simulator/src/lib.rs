@@ -25,4 +25,4 @@ mod world;
 pub use byzantine::Kind;
 pub use faults::{Fault, Fired};
 pub use invariants::{Breach, Violation};
-pub use world::{Crash, Report, Sabotage, drill, simulate};
+pub use world::{Crash, Loss, Report, Sabotage, drill, rejoin, simulate};

@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) sync_fails: bool,
     /// A copy of its files.
     pub(crate) backup: Option<Box<Disk>>,
+    /// Its guard is an old one, which it does not know.
+    pub(crate) guard_aged: bool,
     /// Lost files that it had vouched for.
     pub(crate) damaged: bool,
     pub(crate) connected: Vec<bool>,
@@ -92,9 +94,21 @@ impl Node {
             syncs: 0,
             sync_fails: false,
             backup: None,
+            guard_aged: false,
             damaged: false,
             connected: vec![false; machines],
         }
+    }
+}
+
+impl Node {
+    /// May its replica sign in consensus?
+    pub(crate) fn signs(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.replica.status().consensus.signs)
+    }
+    /// The epoch of its guard.
+    pub(crate) fn guard_epoch(&self) -> Option<u64> {
+        self.disk.guard.as_ref().map(|guard| guard.epoch.get())
     }
 }
 
@@ -294,8 +308,16 @@ impl World {
             }
             Effect::Misbehaviour(proof) if self.is_honest(at) => return self.accused(at, &proof),
             Effect::Misbehaviour(_) => {}
+            Effect::GuardRenewed { record } => {
+                self.fired.count(Fault::Rejoined);
+                self.nodes[at].disk.guard = Some(record);
+                self.nodes[at].disk.guard_lost = false;
+            }
             Effect::GuardLost { statement } => {
-                if self.is_honest(at) && !self.nodes[at].disk.guard_lost {
+                let node = &mut self.nodes[at];
+                let known = node.disk.guard_lost || std::mem::take(&mut node.guard_aged);
+                node.disk.guard_lost = true;
+                if self.is_honest(at) && !known {
                     return Err(Breach::Unguarded { node: at, statement });
                 }
             }

@@ -38,7 +38,7 @@ impl World {
                 self.nodes[node].clock_ms = ahead_ms;
             }
             Strike::Backup { node } => {
-                let disk = self.nodes[node].disk.backup();
+                let disk = self.nodes[node].disk.clone();
                 self.nodes[node].backup = Some(Box::new(disk));
             }
             Strike::CrashAll { for_us } => {
@@ -107,6 +107,12 @@ impl World {
                 let Some(backup) = node.backup.take() else { return };
                 node.disk = *backup;
                 node.disk.lose_guard();
+                Fault::BackupRestored
+            }
+            Damage::AgeGuard => {
+                let Some(backup) = node.backup.take() else { return };
+                node.disk.guard = backup.guard;
+                node.guard_aged = true;
                 Fault::BackupRestored
             }
         };

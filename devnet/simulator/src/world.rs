@@ -67,6 +67,8 @@ pub struct Report {
     pub height: u64,
     /// Views in which anything was signed.
     pub views: u64,
+    /// Does each machine sign at the end?
+    pub signs: Vec<bool>,
     /// Syncs of each node.
     pub syncs: Vec<u64>,
     /// Transactions submitted, each final exactly once on every node.
@@ -157,7 +159,44 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn drill(seed: u64, crash: Option<Crash>) -> Result<Report, Violation> {
-    play(seed, World::calm(seed, crash))
+    play(seed, World::calm(seed, crash, 60))
+}
+
+/// What a node comes back with after a crash, in a run without any other fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Everything but the guard, and it knows that.
+    Guard,
+    /// Nothing.
+    Disk,
+    /// Its files of a while ago, and it knows that.
+    Backup,
+    /// The guard of a while ago, and it does not know that; its peers do.
+    OldGuard,
+}
+
+/// Runs four validators through many short epochs in good weather; one crashes and comes back with a loss.
+///
+/// # Errors
+/// [`Violation`]: the first invariant that did not hold.
+#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
+pub fn rejoin(seed: u64, loss: Loss) -> Result<Report, Violation> {
+    let world = World::calm(seed, None, 10).map(|(mut world, end_us)| {
+        let damage = match loss {
+            Loss::Guard => Damage::LoseGuard,
+            Loss::Disk => Damage::LoseDisk,
+            Loss::Backup => Damage::Restore,
+            Loss::OldGuard => Damage::AgeGuard,
+        };
+        let node = world.dice.index(4);
+        let copied = world.dice.between(300_000, 2_000_000);
+        let lost = copied + world.dice.between(1, 1_500_000);
+        let for_us = world.dice.between(1_000, 500_000);
+        world.at(copied, Happening::Strike(Strike::Backup { node }));
+        world.at(lost, Happening::Strike(Strike::Crash { node, for_us, damage }));
+        (world, end_us)
+    });
+    play(seed, world)
 }
 
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
@@ -176,6 +215,7 @@ fn play(seed: u64, world: Result<(World, u64), Breach>) -> Result<Report, Violat
         events,
         height: world.invariants.highest(),
         views: world.invariants.views(),
+        signs: world.nodes.iter().map(Node::signs).collect(),
         syncs: world.nodes.iter().map(|node| node.syncs).collect(),
         transactions: world.clients.len(),
         took_us: now,
@@ -201,8 +241,8 @@ impl World {
     }
 
     /// Four nodes, good weather, nobody Byzantine, steady clients; epochs end several times.
-    fn calm(seed: u64, crash: Option<Crash>) -> Result<(Self, u64), Breach> {
-        let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), 60, Weather::GOOD, false)?;
+    fn calm(seed: u64, crash: Option<Crash>, epoch_length: u64) -> Result<(Self, u64), Breach> {
+        let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), epoch_length, Weather::GOOD, false)?;
         world.drill = crash;
         for client in 0..CALM_CLIENTS {
             let node = usize::try_from(client % 4).unwrap_or(0);
@@ -455,6 +495,11 @@ impl World {
         let opening = audit(self.chain.state.iter()).map_err(|fatal| Breach::Simulator(fatal.to_string()))?;
         for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| self.is_honest(*at)) {
             let height = node.disk.height();
+            let due =
+                node.guard_epoch().is_none_or(|epoch| epoch <= height.checked_div(self.epoch_length).unwrap_or(0));
+            if due && !node.disk.guard_lost && node.running.is_some() && !node.signs() {
+                return Err(Breach::Silent { node: at });
+            }
             match audit(node.disk.state.iter()) {
                 Ok(found) if found.supply == opening.supply => {}
                 Ok(_) | Err(_) => return Err(Breach::Supply { node: at, height }),

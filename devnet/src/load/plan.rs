@@ -213,7 +213,7 @@ mod tests {
     fn plan(rate: u32, span: Duration, batch: usize) -> (tempfile::TempDir, Plan) {
         let temporary = tempfile::tempdir().unwrap();
         let directory = Directory::new(&temporary.path().join("net")).unwrap();
-        let genesis = found(&directory, None, Some("s")).unwrap().genesis;
+        let genesis = found(&directory, None, Some("s"), None).unwrap().genesis;
         let accounts = genesis.accounts.iter().map(|account| account.id);
         let accounts = accounts.filter(|account| account.name().starts_with("load-")).collect();
         let plan = Plan::new(&directory, genesis.digest(), accounts, rate, span, batch).unwrap();

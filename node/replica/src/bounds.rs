@@ -77,6 +77,8 @@ pub const MESSAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX + 64 * 1024;
 pub const RESEND_US: u64 = 500_000;
 /// Batches that one resend brings a peer.
 pub const RESEND_BATCHES: usize = 8;
+/// A validator that lost its guard asks for the others' epochs again after this long, in microseconds.
+pub const REJOIN_US: u64 = 2_000_000;
 /// Own batches wait this long for every other validator's word on one's own lane, when the batch log was lost;
 /// then a quorum's word is enough. In microseconds.
 pub const LANE_RECOVERY_US: u64 = 5_000_000;

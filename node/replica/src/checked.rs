@@ -88,6 +88,7 @@ pub(crate) enum Checked {
     Block { id: u64, block: Option<Block> },
     Batches { id: u64, batches: Vec<Arc<Batch>> },
     FinalBlocks { id: u64, blocks: Vec<CertifiedBlock> },
+    Epoch { id: u64, epoch: Option<Epoch> },
     FinalTip { height: Height },
 }
 
@@ -122,6 +123,7 @@ impl CheckedMessage {
                     check_final_blocks(&blocks, context, verifier)?;
                     Checked::FinalBlocks { id: response.id, blocks }
                 }
+                Found::Epoch(epoch) => Checked::Epoch { id: response.id, epoch },
             },
             PeerMessage::FinalTip { height } => Checked::FinalTip { height },
         }))

@@ -135,6 +135,12 @@ pub enum Effect {
     },
     /// A validator contradicted itself: keep it and show it.
     Misbehaviour(Misbehaviour),
+    /// R9: replace the lost guard by this record, which forbids every signature before its epoch, and mark it lost no
+    /// more.
+    GuardRenewed {
+        /// Nothing signed yet, in an epoch to come.
+        record: GuardRecord,
+    },
     /// R9: mark the guard lost on disk. Nothing is signed any more.
     GuardLost {
         /// What was signed without knowing.

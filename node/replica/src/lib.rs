@@ -29,6 +29,7 @@ mod execution;
 mod lanes;
 mod message;
 mod proposals;
+mod rejoin;
 mod replica;
 #[cfg(test)]
 mod testing;

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use tonle_consensus::{Block, Height, Message, QuorumCertificate};
+use tonle_consensus::{Block, Epoch, Height, Message, QuorumCertificate};
 use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
 
 use crate::bounds::{RESPONSE_BATCHES_MAX, RESPONSE_BLOCKS_MAX};
@@ -60,6 +60,8 @@ pub enum Query {
         /// The seq below the oldest wanted.
         floor: u64,
     },
+    /// The epoch that the asked one is in: R9.
+    Epoch,
     /// Final blocks from a height on, with certificates, as many as fit.
     FinalBlocks {
         /// The first height wanted.
@@ -85,6 +87,8 @@ pub enum Found {
     Batches(Vec<Arc<RawBatch>>),
     /// Final blocks, ascending and linked; the last has its certificate.
     FinalBlocks(Vec<CertifiedBlock>),
+    /// The epoch whose anchor is on this disk; nothing from one that may not sign itself.
+    Epoch(Option<Epoch>),
 }
 
 /// A final block, with its own certificate of finality if it was finalized directly.
@@ -136,6 +140,7 @@ impl Canonical for Request {
             Query::Block { digest } => writer.u8(1).digest(digest),
             Query::Batches { digest, floor } => writer.u8(2).digest(digest).u64(*floor),
             Query::FinalBlocks { from } => writer.u8(3).value(from),
+            Query::Epoch => writer.u8(4),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -144,6 +149,7 @@ impl Canonical for Request {
             1 => Query::Block { digest: reader.digest()? },
             2 => Query::Batches { digest: reader.digest()?, floor: reader.u64()? },
             3 => Query::FinalBlocks { from: reader.value()? },
+            4 => Query::Epoch,
             _ => return Err(CodecError::Invalid("query")),
         };
         Ok(Request { id, query })
@@ -166,6 +172,9 @@ impl Canonical for Response {
             Found::FinalBlocks(blocks) => {
                 writer.u8(3).list(blocks);
             }
+            Found::Epoch(epoch) => {
+                writer.u8(4).option(epoch.as_ref());
+            }
         }
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -177,6 +186,7 @@ impl Canonical for Response {
                 Found::Batches(batches.into_iter().map(Arc::new).collect())
             }
             3 => Found::FinalBlocks(reader.list("final blocks", RESPONSE_BLOCKS_MAX)?),
+            4 => Found::Epoch(reader.option()?),
             _ => return Err(CodecError::Invalid("response")),
         };
         Ok(Response { id, found })

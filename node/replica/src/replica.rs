@@ -24,6 +24,7 @@ use crate::checked::Checked;
 use crate::execution::{Execution, cut_of};
 use crate::lanes::{Fetch, Lanes, Limits, Reason};
 use crate::proposals::{Proposals, Rules};
+use crate::rejoin::Rejoin;
 use crate::{
     Batch, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event, Found, Halt, Identity, Misbehaviour,
     PeerMessage, Query, Recovered, ReplicaStatus, Request, Response,
@@ -48,6 +49,8 @@ pub struct Replica {
     guard: Option<GuardRecord>,
     journal: Vec<Block>,
     guard_lost: bool,
+    /// R9: the way back while the guard is lost.
+    rejoin: Rejoin,
     demand: Demand,
     next_anchor: Option<Anchor>,
     /// What signs in this epoch, in order, until its anchor is executed and so durable here. A guard of this epoch forbids
@@ -81,7 +84,7 @@ impl Replica {
         let tip = recovered.tip.block.clone();
         let cut = cut_of(&tip, context.set.len()).unwrap_or_else(|| Cut::genesis(context.set.len()));
         let mut lanes = Lanes::new(context, me, &cut, &recovered.batches, recovered.lane_lost);
-        if recovered.guard_lost {
+        if recovered.guard_lost || is_renewed(context.set.epoch(), recovered.guard.as_ref()) {
             lanes.close_own();
         }
         let mut blocks = Blocks::default();
@@ -120,6 +123,7 @@ impl Replica {
             guard: recovered.guard,
             journal: recovered.blocks,
             guard_lost: recovered.guard_lost,
+            rejoin: Rejoin::default(),
             demand: Demand::default(),
             next_anchor: None,
             held: Vec::new(),
@@ -160,6 +164,7 @@ impl Replica {
             self.fetch.deadline(),
             self.catchup.deadline(),
             self.proposals.deadline(),
+            self.guard_lost.then(|| self.rejoin.deadline()),
             Some(self.announce_us),
         ];
         parts.into_iter().flatten().min()
@@ -256,6 +261,7 @@ impl Replica {
                     self.catch_up(now, from, blocks, out);
                 }
             }
+            Checked::Epoch { id, epoch } => self.rejoin(from, id, epoch, out),
             Checked::FinalTip { height } => self.catchup.heard(from, height),
         }
     }
@@ -305,6 +311,7 @@ impl Replica {
                 (!batches.is_empty()).then_some(Found::Batches(batches))
             }
             Query::FinalBlocks { .. } => None,
+            Query::Epoch => Some(Found::Epoch(self.signing_epoch())),
         };
         out.push(match found {
             Some(found) => {
@@ -313,6 +320,25 @@ impl Replica {
             }
             None => Effect::Serve { to: from, request },
         });
+    }
+
+    /// R9: the latest epoch whose anchor is on this disk, when one may sign in it.
+    fn signing_epoch(&self) -> Option<Epoch> {
+        let epoch = self.identity.context.set.epoch();
+        let signs = !self.guard_lost && votes_in(epoch, self.identity.me, self.guard.as_ref()).is_some();
+        let durable = if self.is_anchored() { epoch } else { epoch.previous()? };
+        signs.then_some(durable)
+    }
+
+    /// R9: a peer says which epoch it is in.
+    fn rejoin(&mut self, from: ValidatorIndex, id: u64, epoch: Option<Epoch>, out: &mut Vec<Effect>) {
+        let quorum = self.identity.context.set.quorum();
+        if let Some(epoch) = self.rejoin.answered(from, id, epoch, quorum).filter(|_| self.guard_lost) {
+            let record = GuardRecord::empty(epoch);
+            self.guard_lost = false;
+            self.guard = Some(record.clone());
+            out.push(Effect::GuardRenewed { record });
+        }
     }
 
     /// A run of final blocks from a peer: they queue for execution, and consensus goes on above them.
@@ -418,6 +444,7 @@ impl Replica {
             Output::Evidence(evidence) => out.push(Effect::Misbehaviour(Misbehaviour::Consensus(Box::new(evidence)))),
             Output::GuardLost { statement } => {
                 self.guard_lost = true;
+                self.rejoin = Rejoin::default();
                 self.lanes.close_own();
                 out.push(Effect::GuardLost { statement });
             }
@@ -462,6 +489,9 @@ impl Replica {
         );
         if !self.heeds_witnesses {
             self.consensus.ignore_witnesses();
+        }
+        if !self.guard_lost && votes_in(epoch, self.identity.me, self.guard.as_ref()).is_some() {
+            self.lanes.open_own(&self.identity.context);
         }
         out.push(Effect::EpochBegan { anchor });
         self.engine(now, Input::Start, out);
@@ -525,6 +555,9 @@ impl Replica {
         out.extend(self.fetch.poll(now_us).into_iter().map(ask));
         let (tip, room) = (self.execution.tip().height(), self.execution.room());
         out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
+        if self.guard_lost && self.identity.me.is_some() {
+            out.extend(self.rejoin.poll(now_us, self.fetch.peers()).into_iter().map(ask));
+        }
         self.lanes.resend(now_us, self.fetch.peers().iter().copied(), out);
         if now_us >= self.announce_us {
             self.announce_us = now_us.saturating_add(ANNOUNCE_US);
@@ -543,6 +576,11 @@ impl Replica {
             out.push(Effect::Halt(halt));
         }
     }
+}
+
+/// Was the guard lost, and is one to sign again in an epoch that is still to come?
+fn is_renewed(epoch: Epoch, guard: Option<&GuardRecord>) -> bool {
+    guard.is_some_and(|guard| guard.epoch > epoch && *guard == GuardRecord::empty(guard.epoch))
 }
 
 /// May one vote in `epoch`? Not when the guard knows of a later one: the database is behind what was signed.

@@ -6,6 +6,7 @@ mod config;
 mod devnet;
 mod genesis;
 mod history;
+mod init;
 mod key;
 mod pay;
 mod run;
@@ -27,6 +28,7 @@ Examples:
   tonle devnet up                                   a network of four validators on this machine
   tonle pay alice@aba bob@wing 4000 KHR --id inv-1  a transfer, final when the command returns
   tonle config example > tonle.toml                 start a node's configuration
+  tonle init --config tonle.toml                    found a validator's data directory, once
   tonle run --config tonle.toml                     run one node
 
 Exit status: 0 done; 1 it failed, or the answer is no (the reason stands on standard error); 2 wrong usage.
@@ -42,6 +44,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Found the data directory of a validator that has never signed.
+    Init(init::Arguments),
     /// Run one node until it is told to stop.
     Run(run::Arguments),
     /// Make and show key files.
@@ -72,6 +76,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Init(arguments) => init::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Key(command) => key::run(&command),
         Command::Genesis(command) => genesis::run(&command),

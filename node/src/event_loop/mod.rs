@@ -173,6 +173,7 @@ impl EventLoop {
         let status = self.parts.replica.status();
         let metrics = &self.parts.metrics;
         metrics.view.set(status.consensus.view.get());
+        metrics.signing.set(i64::from(status.consensus.signs));
         metrics.skipped_leaders.set(i64::try_from(status.consensus.skipped.len()).unwrap_or(i64::MAX));
         metrics.finalized_height.set(status.consensus.final_height.get());
         metrics.executed_height.set(status.executed.get());

@@ -88,6 +88,13 @@ impl EventLoop {
                 tracing::info!(height = anchor.block.height().get(), "epoch began");
             }
             Effect::Misbehaviour(misbehaviour) => self.expose(&misbehaviour),
+            Effect::GuardRenewed { record } => {
+                tracing::info!(
+                    epoch = record.epoch.get(),
+                    "the guard was lost: this validator signs again from here on"
+                );
+                self.parts.guard.renew(record)?;
+            }
             Effect::GuardLost { statement } => {
                 tracing::error!(?statement, "a peer proved a signature of ours that the guard does not know");
                 self.parts.guard.mark_lost()?;

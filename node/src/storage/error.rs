@@ -29,6 +29,12 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// There is one already.
+    #[error("{}: exists. This validator was founded before, and may have signed: start it with `tonle run`", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file holds what this program never wrote.
     #[error("{}: corrupt at byte {offset}: {what}. {advice}", path.display())]
     Corrupt {

@@ -1,5 +1,7 @@
 //! A network of real validator processes, and waiting for what should happen in it.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,15 +24,24 @@ pub(crate) struct Devnet {
 
 impl Devnet {
     pub(crate) fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// A devnet with further arguments of `devnet up`.
+    pub(crate) fn up_with(arguments: &[&str]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let mut devnet = Devnet { folder, description: Value::Null, _turn: turn };
-        devnet.start();
+        devnet.start_with(arguments);
         devnet
     }
 
     pub(crate) fn start(&mut self) {
-        let output = self.done(&["devnet", "up", "--detach", "--wait", "--json"]);
+        self.start_with(&[]);
+    }
+
+    fn start_with(&mut self, arguments: &[&str]) {
+        let output = self.done(&[&["devnet", "up", "--detach", "--wait", "--json"], arguments].concat());
         self.description = serde_json::from_str(&output).unwrap();
         assert_eq!(self.description["dir"], self.dir().to_str().unwrap());
         assert_eq!(self.description["validators"].as_array().unwrap().len(), 4);
@@ -143,4 +154,14 @@ pub(crate) fn listen_port(config: &Path, protocol: &str) -> u16 {
         parts.nth(1).map(|port| port.parse().unwrap())
     });
     ports.unwrap()
+}
+
+/// The value of a counter or gauge at a node's metrics address.
+pub(crate) fn counter(address: &str, name: &str) -> u64 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }

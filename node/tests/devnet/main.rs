@@ -9,4 +9,5 @@ mod faults;
 mod fixture;
 mod payments;
 mod peers;
+mod rejoin;
 mod strangers;

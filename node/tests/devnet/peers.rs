@@ -1,7 +1,5 @@
 //! What a validator that is on the list sends when it means harm: here with the keys of a bank whose own node is dead.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, Stream};
@@ -12,7 +10,7 @@ use tonle_proto::peer::v1::frame::Body;
 use tonle_replica::{PeerMessage, Query, Request};
 
 use crate::actor::{self, Actor, DIRECT, GOSSIPSUB, field, framed, rpc};
-use crate::fixture::{Devnet, PATIENCE, listen_port, rss_mib, runs, wait_for};
+use crate::fixture::{Devnet, PATIENCE, counter, listen_port, rss_mib, runs, wait_for};
 use crate::strangers::garbage;
 
 const MIB: usize = 1 << 20;
@@ -122,16 +120,6 @@ impl Attack {
             }
         }
     }
-}
-
-/// The value of a counter at a node's metrics address.
-fn counter(address: &str, name: &str) -> u64 {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }
 
 #[test]

@@ -18,6 +18,7 @@ impl LyingSyncPeer {
         let lie = stage.dice.below(5);
         let answer = match (lie, found) {
             (0, _) => self.old.clone().unwrap_or_else(|| found.clone()),
+            (_, Found::Epoch(epoch)) => Found::Epoch(epoch.map(|epoch| epoch.saturating_add(lie).saturating_sub(2))),
             (1, Found::Block(_)) => Found::Block(None),
             (1, Found::Batches(_)) => Found::Batches(Vec::new()),
             (1, Found::FinalBlocks(_)) => Found::FinalBlocks(Vec::new()),

@@ -27,6 +27,8 @@ pub fn serve(request: &Request, source: &dyn BlockSource) -> Response {
         Query::Block { digest } => Found::Block(source.block(digest)),
         Query::Batches { digest, floor } => Found::Batches(descend(*digest, *floor, |digest| source.batch(digest))),
         Query::FinalBlocks { from } => Found::FinalBlocks(final_blocks(*from, source)),
+        // The replica answers this itself: a database does not know who may sign.
+        Query::Epoch => Found::Epoch(None),
     };
     Response { id: request.id, found }
 }

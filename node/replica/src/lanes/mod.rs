@@ -103,6 +103,16 @@ impl Lanes {
         self.own = None;
     }
 
+    /// One may sign again: the lane goes on once others have said how far it went.
+    pub(crate) fn open_own(&mut self, context: &SigningContext) {
+        let key = self.me.and_then(|me| context.set.get(me)).map(|validator| validator.key);
+        if let (None, Some(me), Some(key)) = (&self.own, self.me, key) {
+            let tip = self.lane(me).map_or(Tip::EMPTY, Lane::tip);
+            self.own = Some(OwnLane::new(context.genesis, me, key, tip));
+            self.recovery = Some(Recovery { since_us: None, next_us: None, words: BTreeMap::new() });
+        }
+    }
+
     /// A client submits.
     pub(crate) fn submit(
         &mut self,
