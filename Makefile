@@ -45,9 +45,10 @@ bench: build ## measure the ledger, the network and a devnet under load; compare
 	$(TONLE) devnet load --rate 2000 --for 30s --batch 1 --dir $$folder/net; status=$$?; \
 	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
 
-soak: build ## SEEDS of the simulator, crashes, Twins, planted bugs, then a devnet under load at RATE for SPAN
+soak: setup-tests build ## simulator, crashes, Twins, planted bugs, specification; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
+	consensus/spec/check
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
 	$(TONLE) devnet up --detach --wait --dir $$folder/net && \
 	{ $(TONLE) devnet load --rate $(RATE) --for $(SPAN) --dir $$folder/net; status=$$?; \
