@@ -70,6 +70,9 @@ pub enum Input {
     Tick,
     /// A connection to a validator is new or renewed. R9: it gets all it needs to go on from here.
     Connected(ValidatorIndex),
+    /// R9: since the process started, a quorum with oneself has told where it stands, and shown what it holds of one's
+    /// own signatures. Ends [`crate::Consensus::hold`].
+    Greeted,
     /// A peer's message.
     Received {
         /// Which validator's connection it came over.

@@ -56,6 +56,8 @@ pub(crate) struct Safety {
     changed: bool,
     blocks: Vec<Block>,
     requests: Vec<SignRequest>,
+    /// R9: nothing new is signed yet. See [`crate::Consensus::hold`].
+    suspended: bool,
     /// See [`crate::Consensus::ignore_witnesses`].
     heeds_witnesses: bool,
 }
@@ -73,6 +75,7 @@ impl Safety {
             changed: false,
             blocks: Vec::new(),
             requests: Vec::new(),
+            suspended: false,
             heeds_witnesses: true,
         }
     }
@@ -80,6 +83,21 @@ impl Safety {
     /// See [`crate::Consensus::ignore_witnesses`].
     pub(crate) fn ignore_witnesses(&mut self) {
         self.heeds_witnesses = false;
+    }
+
+    /// R9: nothing new is signed until the release.
+    pub(crate) fn suspend(&mut self) {
+        self.suspended = true;
+    }
+    pub(crate) fn release(&mut self) {
+        self.suspended = false;
+    }
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+    /// May something new be signed now?
+    fn decides(&self) -> bool {
+        self.signs() && !self.suspended
     }
 
     pub(crate) fn record(&self) -> &GuardRecord {
@@ -98,7 +116,7 @@ impl Safety {
             && self.not_given_up(view)
             && parent_view == high_view
             && parent_view < view;
-        if !allowed || !self.signs() {
+        if !allowed || !self.decides() {
             return false;
         }
         self.record.last_proposal = Some(Choice { view, block: block.digest() });
@@ -113,7 +131,7 @@ impl Safety {
         let allowed = view == grounds.view
             && above(view, self.record.last_notarize.map(|last| last.view))
             && self.not_given_up(view);
-        if !allowed || !self.signs() {
+        if !allowed || !self.decides() {
             return false;
         }
         self.record.last_notarize = Some(Choice { view, block: block.digest() });
@@ -126,7 +144,7 @@ impl Safety {
     pub(crate) fn finalize(&mut self, grounds: Grounds<'_>, certificate: &QuorumCertificate) -> bool {
         let (view, block) = (certificate.view, certificate.block);
         let allowed = above(view, self.record.last_finalize.map(|last| last.view)) && self.not_given_up(view);
-        if !allowed || !self.signs() {
+        if !allowed || !self.decides() {
             return false;
         }
         self.record.last_finalize = Some(Choice { view, block });
@@ -146,7 +164,7 @@ impl Safety {
             && self.not_given_up(view)
             && high_view < view
             && finalized.is_none_or(|finalized| high_view >= finalized);
-        if !allowed || !self.signs() {
+        if !allowed || !self.decides() {
             return false;
         }
         self.record.last_timeout = Some(Surrender { view, high_view });

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tonle_crypto::{Digest, Signature};
 
 use crate::{
-    Bitmap, Epoch, Evidence, QuorumCertificate, QuorumKind, Signed, Statement, Timeout, TimeoutCertificate,
+    Bitmap, Epoch, Evidence, Message, QuorumCertificate, QuorumKind, Signed, Statement, Timeout, TimeoutCertificate,
     TimeoutVote, ValidatorIndex, ValidatorSet, View, Vote, contradict,
 };
 
@@ -169,6 +169,26 @@ impl Tally {
     /// Did `signer` give up on `view`?
     pub(crate) fn has_surrendered(&self, view: View, signer: ValidatorIndex) -> bool {
         self.timeouts.get(&view).is_some_and(|surrenders| surrenders.votes.contains_key(&signer))
+    }
+
+    /// What is held of one validator's votes: those of the current view and the next, and the last Finalize. A Timeout
+    /// whose certificate is not the one kept is left out.
+    pub(crate) fn votes_of(&self, signer: ValidatorIndex) -> Vec<Message> {
+        let epoch = self.set.epoch();
+        let vote = |(view, ballot): (&View, &Ballot)| {
+            let (block, signature) = *ballot.votes.get(&signer)?;
+            Some(Vote { epoch, view: *view, block, signer, signature })
+        };
+        let mut messages: Vec<Message> = self.notarize.iter().filter_map(vote).map(Message::Notarize).collect();
+        messages.extend(self.finalize.iter().rev().find_map(vote).map(Message::Finalize));
+        messages.extend(self.timeouts.iter().filter_map(|(view, surrenders)| {
+            let TimeoutVote { high_view, signature, .. } = *surrenders.votes.get(&signer)?;
+            let kept = surrenders.high_qc.clone().filter(|certificate| certificate.view == high_view);
+            let whole = kept.is_some() || high_view == View::ZERO;
+            let timeout = Timeout { epoch, view: *view, high_view, signer, signature, high_qc: kept };
+            whole.then_some(Message::Timeout(timeout))
+        }));
+        messages
     }
 
     /// How many votes are held, for the bounds' tests.

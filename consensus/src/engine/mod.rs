@@ -188,6 +188,12 @@ impl Consensus {
         }
     }
 
+    /// R9: signs nothing new until [`Input::Greeted`]. For an engine that starts with its process: its guard may be an old
+    /// one, which it cannot know and its peers can show.
+    pub fn hold(&mut self) {
+        self.safety.suspend();
+    }
+
     /// For a Byzantine validator of a simulation: it goes on signing when a peer shows it what it signed and forgot
     /// (R9). The tidy suite keeps this out of the node.
     pub fn ignore_witnesses(&mut self) {
@@ -219,6 +225,7 @@ impl Consensus {
             // A second Start is a mistake of the shell without consequence; timers run after every input.
             Input::Start | Input::Tick => {}
             Input::Connected(peer) => self.handle_connected(peer),
+            Input::Greeted => self.handle_greeted(),
             Input::Received { from, message } => self.handle_message(from, message.into_inner()),
             Input::Signed { request, signature } => self.handle_signed(&request, signature),
             Input::Checked { block, view, verdict } => self.handle_checked(block, view, verdict),

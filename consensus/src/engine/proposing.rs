@@ -25,7 +25,12 @@ impl Consensus {
     /// propose that block again. Called whenever something of it may have changed.
     pub(super) fn lead(&mut self) {
         let running = self.phase == Phase::Running;
-        if !running || !self.is_leader() || self.retry_at_us.is_some() || self.lead == Lead::Done {
+        if !running
+            || !self.is_leader()
+            || self.safety.is_suspended()
+            || self.retry_at_us.is_some()
+            || self.lead == Lead::Done
+        {
             return;
         }
         let (digest, parent_view) = self.high_block();

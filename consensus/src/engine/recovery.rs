@@ -1,7 +1,8 @@
 //! Start, connections and catch-up: R9.
 
 use super::{Consensus, Lead, Phase};
-use crate::{Block, Certificate, Message, Output, QuorumCertificate, Recipients, ValidatorIndex, View};
+use crate::safety::Grounds;
+use crate::{Block, Certificate, Message, Output, QuorumCertificate, QuorumKind, Recipients, ValidatorIndex, View};
 
 impl Consensus {
     /// R9: the current view is the one that the guard's certificates open, or 1; one's own last votes are signed again
@@ -62,9 +63,26 @@ impl Consensus {
         messages.extend(self.own.notarize.map(Message::Notarize));
         messages.extend(self.own.finalize.map(Message::Finalize));
         messages.extend(self.own.timeout.clone().map(Message::Timeout));
+        // What one holds of the peer's own signatures: it may have come back with an old guard.
+        let led = self.candidate.iter().filter(|_| self.leader() == peer);
+        messages.extend(led.map(|candidate| Message::Proposal(candidate.proposal.clone())));
+        messages.extend(self.tally.votes_of(peer));
         for message in messages {
             self.send(Recipients::One(peer), message);
         }
+    }
+
+    /// R9: what waited for the greeting goes on. A view that was given up meanwhile is given up for good.
+    pub(super) fn handle_greeted(&mut self) {
+        self.safety.release();
+        let grounds = Grounds::new(self.view, &self.high_qc, &self.entry);
+        if let Some(certificate) = self.high_qc.as_ref().filter(|known| known.kind == QuorumKind::Notarized) {
+            self.safety.finalize(grounds, certificate);
+        }
+        if self.retry_at_us.is_some() && self.safety.timeout(grounds) {
+            self.drafts.timeout = Some((self.view, self.high_qc.clone()));
+        }
+        self.resume();
     }
 
     /// A block that was asked for: its digest proves it.

@@ -154,6 +154,7 @@ impl Consensus {
             }
             Input::Received { .. }
             | Input::Start
+            | Input::Greeted
             | Input::Tick
             | Input::Signed { .. }
             | Input::Checked { .. }

@@ -20,6 +20,9 @@ impl Consensus {
         if let Some(certificate) = &proposal.timeout {
             self.learn(Certificate::Timeout(certificate.clone()));
         }
+        if Some(self.context.set.leader(proposal.view)) == self.me {
+            self.witness(&proposal.statement());
+        }
         // Only the leader itself is believed to have chosen what is attached beside the signature.
         if proposal.view != self.view || from != self.leader() || Some(from) == self.me {
             return;
@@ -130,7 +133,8 @@ impl Consensus {
 
     /// R4: a timestamp too far ahead of one's clock means wait. When it will do, in monotonic time.
     pub(super) fn drift_over_at_us(&self) -> Option<u64> {
-        let candidate = self.candidate.as_ref().filter(|candidate| candidate.stage == Stage::Valid)?;
+        let ready = |candidate: &&Candidate| candidate.stage == Stage::Valid && !self.safety.is_suspended();
+        let candidate = self.candidate.as_ref().filter(ready)?;
         let timestamp = candidate.proposal.block.header().timestamp().get();
         let ahead_ms = timestamp.saturating_sub(self.now.wall_ms.saturating_add(self.config.max_drift_ms));
         Some(self.now.monotonic_us.saturating_add(ahead_ms.saturating_mul(1_000)))

@@ -2,10 +2,10 @@
 //!
 //! Must not know: how nodes work; it sees what they write, sign and execute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use tonle_consensus::{GuardRecord, Statement};
+use tonle_consensus::{GuardRecord, Message, Statement, ValidatorIndex};
 use tonle_crypto::Digest;
 use tonle_ledger::{Asset, Executed, TransactionId};
 
@@ -223,6 +223,8 @@ struct Said {
     blocks: BTreeMap<(u8, u64, u64), Statement>,
     timeouts: BTreeMap<(u64, u64), Statement>,
     finalized: BTreeMap<(u64, u64), Statement>,
+    /// What left it, by epoch.
+    sent: BTreeSet<(u64, Statement)>,
 }
 
 impl Invariants {
@@ -238,6 +240,19 @@ impl Invariants {
     /// Views in which anything was signed, over all epochs.
     pub(crate) fn views(&self) -> u64 {
         self.views.values().sum()
+    }
+
+    /// A node sends a message of consensus.
+    pub(crate) fn says(&mut self, node: usize, me: ValidatorIndex, message: &Message) {
+        let statement = match message {
+            Message::Proposal(proposal) => Some(proposal.statement()),
+            Message::Notarize(vote) => (vote.signer == me).then(|| vote.notarize()),
+            Message::Finalize(vote) => (vote.signer == me).then(|| vote.finalize()),
+            Message::Timeout(timeout) => (timeout.signer == me).then(|| timeout.statement()),
+            Message::Certificate(_) => None,
+        };
+        let entry = statement.map(|statement| (message.epoch().get(), statement));
+        self.said.entry(node).or_default().sent.extend(entry);
     }
 
     /// A node sends another a certificate.
@@ -292,7 +307,7 @@ impl Invariants {
     /// A node signs a statement in an epoch, with this guard on its disk.
     pub(crate) fn signs(
         &mut self,
-        node: usize,
+        (node, forgets): (usize, bool),
         guard: Option<&GuardRecord>,
         epoch: u64,
         statement: Statement,
@@ -318,6 +333,8 @@ impl Invariants {
                 (high_view < view).then(|| said.finalized.range(above).next().map(|(_, first)| *first)).flatten()
             }
         };
+        // Of a node with an old guard only what had left it counts: nobody can show it the rest.
+        let contradiction = contradiction.filter(|first| !forgets || said.sent.contains(&(epoch, *first)));
         contradiction.map_or(Ok(()), |first| Err(Breach::Contradiction { node, first, second: statement }))
     }
 }

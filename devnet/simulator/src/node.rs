@@ -274,7 +274,8 @@ impl World {
                 let node = &self.nodes[at];
                 let epoch = node.running.as_ref().map_or(0, |running| running.epoch);
                 if self.is_honest(at) {
-                    self.invariants.signs(at, node.disk.guard.as_ref(), epoch, request.statement())?;
+                    let guard = node.disk.guard.as_ref();
+                    self.invariants.signs((at, node.guard_aged), guard, epoch, request.statement())?;
                 }
                 let signature =
                     self.memo.sign(&self.chain.validator_keys[self.identity(at).index()], request.message());
@@ -315,7 +316,7 @@ impl World {
             }
             Effect::GuardLost { statement } => {
                 let node = &mut self.nodes[at];
-                let known = node.disk.guard_lost || std::mem::take(&mut node.guard_aged);
+                let known = node.disk.guard_lost || node.guard_aged;
                 node.disk.guard_lost = true;
                 if self.is_honest(at) && !known {
                     return Err(Breach::Unguarded { node: at, statement });
@@ -500,6 +501,9 @@ impl World {
         }
         self.vouches(from, &message)?;
         let delivery = self.check(&message).map_err(|why| Breach::HonestRefused { node: from, why })?;
+        if let PeerMessage::Consensus(message) = &message {
+            self.invariants.says(from, me, message);
+        }
         for receiver in receivers {
             if matches!(message, PeerMessage::Consensus(Message::Certificate(_))) {
                 self.invariants.certifies(from, receiver, self.now_us / 1_000_000)?;

@@ -7,15 +7,18 @@
 //!
 //! Must not know: what the machines decide, and why.
 
+mod restart;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Block, Certificate, Consensus, Demand, Epoch, GuardRecord, Input, Message, Output, QuorumCertificate,
-    Recipients, Recovered as RecoveredConsensus, Time, Tip as ConsensusTip, ValidatorIndex,
+    Anchor, Block, Certificate, Consensus, Demand, GuardRecord, Input, Message, Output, QuorumCertificate, Recipients,
+    Recovered as RecoveredConsensus, Time, Tip as ConsensusTip, ValidatorIndex,
 };
 use tonle_crypto::Verified;
 
+use self::restart::{is_renewed, votes_in};
 use crate::answering::Allowance;
 use crate::blocks::Blocks;
 use crate::bounds::ANNOUNCE_US;
@@ -49,6 +52,9 @@ pub struct Replica {
     guard: Option<GuardRecord>,
     journal: Vec<Block>,
     guard_lost: bool,
+    /// R9: who has told where it stands since this process started, and whether that is a quorum with oneself.
+    greetings: BTreeSet<ValidatorIndex>,
+    greeted: bool,
     /// R9: the way back while the guard is lost.
     rejoin: Rejoin,
     demand: Demand,
@@ -91,7 +97,7 @@ impl Replica {
         blocks.insert(&tip);
         recovered.blocks.iter().for_each(|block| blocks.insert(block));
         let execution = Execution::new(tip, cut, &recovered.checkpoints, config.consensus.epoch_length);
-        let consensus = Consensus::new(
+        let mut consensus = Consensus::new(
             context.clone(),
             votes_in(context.set.epoch(), me, recovered.guard.as_ref()),
             config.consensus.clone(),
@@ -103,6 +109,10 @@ impl Replica {
                 guard_lost: recovered.guard_lost,
             },
         );
+        let greeted = context.set.quorum() <= 1;
+        if !greeted {
+            consensus.hold();
+        }
         let rules = Rules {
             limits: Limits { bytes: config.max_block_bytes, operations: config.max_block_operations },
             max_lag: config.max_lag,
@@ -124,6 +134,8 @@ impl Replica {
             journal: recovered.blocks,
             guard_lost: recovered.guard_lost,
             rejoin: Rejoin::default(),
+            greetings: BTreeSet::new(),
+            greeted,
             demand: Demand::default(),
             next_anchor: None,
             held: Vec::new(),
@@ -196,8 +208,9 @@ impl Replica {
             Event::Connected(peer) => {
                 self.fetch.connected(peer);
                 self.lanes.connected(peer, out);
-                out.push(self.announcement(Recipients::One(peer)));
                 self.engine(now, Input::Connected(peer), out);
+                // Last: it says that the peer has been shown all.
+                out.push(self.announcement(Recipients::One(peer)));
             }
             Event::Disconnected(peer) => {
                 self.fetch.disconnected(now_us, peer);
@@ -262,7 +275,10 @@ impl Replica {
                 }
             }
             Checked::Epoch { id, epoch } => self.rejoin(from, id, epoch, out),
-            Checked::FinalTip { height } => self.catchup.heard(from, height),
+            Checked::FinalTip { height } => {
+                self.catchup.heard(from, height);
+                self.greet(now, from, out);
+            }
         }
     }
 
@@ -320,25 +336,6 @@ impl Replica {
             }
             None => Effect::Serve { to: from, request },
         });
-    }
-
-    /// R9: the latest epoch whose anchor is on this disk, when one may sign in it.
-    fn signing_epoch(&self) -> Option<Epoch> {
-        let epoch = self.identity.context.set.epoch();
-        let signs = !self.guard_lost && votes_in(epoch, self.identity.me, self.guard.as_ref()).is_some();
-        let durable = if self.is_anchored() { epoch } else { epoch.previous()? };
-        signs.then_some(durable)
-    }
-
-    /// R9: a peer says which epoch it is in.
-    fn rejoin(&mut self, from: ValidatorIndex, id: u64, epoch: Option<Epoch>, out: &mut Vec<Effect>) {
-        let quorum = self.identity.context.set.quorum();
-        if let Some(epoch) = self.rejoin.answered(from, id, epoch, quorum).filter(|_| self.guard_lost) {
-            let record = GuardRecord::empty(epoch);
-            self.guard_lost = false;
-            self.guard = Some(record.clone());
-            out.push(Effect::GuardRenewed { record });
-        }
     }
 
     /// A run of final blocks from a peer: they queue for execution, and consensus goes on above them.
@@ -490,6 +487,9 @@ impl Replica {
         if !self.heeds_witnesses {
             self.consensus.ignore_witnesses();
         }
+        if !self.greeted {
+            self.consensus.hold();
+        }
         if !self.guard_lost && votes_in(epoch, self.identity.me, self.guard.as_ref()).is_some() {
             self.lanes.open_own(&self.identity.context);
         }
@@ -576,14 +576,4 @@ impl Replica {
             out.push(Effect::Halt(halt));
         }
     }
-}
-
-/// Was the guard lost, and is one to sign again in an epoch that is still to come?
-fn is_renewed(epoch: Epoch, guard: Option<&GuardRecord>) -> bool {
-    guard.is_some_and(|guard| guard.epoch > epoch && *guard == GuardRecord::empty(guard.epoch))
-}
-
-/// May one vote in `epoch`? Not when the guard knows of a later one: the database is behind what was signed.
-fn votes_in(epoch: Epoch, me: Option<ValidatorIndex>, guard: Option<&GuardRecord>) -> Option<ValidatorIndex> {
-    me.filter(|_| guard.is_none_or(|guard| guard.epoch <= epoch))
 }
