@@ -386,6 +386,18 @@ fn r9_proof_of_an_own_signature_above_the_guard_loses_it() {
 }
 
 #[test]
+fn r9_a_leader_whose_guard_is_found_lost_waits_for_no_proposal_of_its_own() {
+    let me = lone().forge.leader(1);
+    let (mut lone, _) = Lone::recovered(Config::default(), me, empty());
+    let other = lone.forge.others(me)[0];
+    lone.receive(other, lone.forge.notarize(1, &chain(1)[1], me));
+    assert!(!lone.engine.status().signs);
+    // The time for an empty block comes, and passes: were its timer due for ever, the process would only spin.
+    lone.pass_ms(1_000);
+    assert!(lone.engine.deadline() > Some(lone.now.monotonic_us), "a timer is due and nothing comes of it");
+}
+
+#[test]
 fn r9_a_guard_of_an_earlier_epoch_says_nothing_and_of_a_later_one_forbids() {
     let me = lone().me;
     let block = chain(1)[1].clone();

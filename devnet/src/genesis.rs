@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<Genesis> {
 /// The JSON form: one line for each account, since there may be many; everything else spread out.
 ///
 /// # Errors
-/// When an account holds reserved money, which the JSON form has no place for.
+/// When an account holds reserved money or is not active, which the JSON form has no place for.
 pub fn to_json(genesis: &Genesis) -> Result<String> {
     let mut document = Document::of(genesis)?;
     let accounts = std::mem::take(&mut document.accounts);

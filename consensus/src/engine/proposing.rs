@@ -59,13 +59,14 @@ impl Consensus {
         }
     }
 
-    /// When the leader stops waiting for data; `None` when it is not waiting.
+    /// When the leader stops waiting for data; `None` when it is not waiting, or may not sign any more.
     pub(super) fn empty_block_at_us(&self) -> Option<u64> {
         let waiting = match self.lead {
             Lead::Asked { may_be_empty, .. } => !may_be_empty,
             Lead::Waiting | Lead::Done => false,
         };
-        (waiting && self.retry_at_us.is_none()).then(|| self.pacemaker.empty_at_us())
+        let leads = waiting && self.is_leader() && self.retry_at_us.is_none();
+        leads.then(|| self.pacemaker.empty_at_us())
     }
 
     pub(super) fn handle_built(&mut self, view: View, contents: Contents) {

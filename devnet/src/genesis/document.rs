@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tonle_crypto::PublicKey;
 use tonle_ledger::{
-    Account, AccountId, AccountKind, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset, GenesisValidator,
-    Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
+    Account, AccountId, AccountKind, AccountStatus, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset,
+    GenesisValidator, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -351,6 +351,11 @@ impl AccountEntry {
     }
 
     fn of(entry: &GenesisAccount) -> Result<Self> {
+        ensure!(
+            entry.account.status == AccountStatus::Active,
+            "{} is frozen or closed, which genesis cannot say",
+            entry.id
+        );
         let mut balances = Vec::new();
         for balance in entry.account.balances() {
             if !balance.held.is_zero() {

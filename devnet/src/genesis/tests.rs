@@ -30,6 +30,13 @@ fn space_and_order_of_entries_do_not_change_the_digest() {
     assert_eq!(parse(&value.to_string()).unwrap().digest(), genesis.digest());
 }
 
+#[test]
+fn an_account_that_json_cannot_say_is_not_written() {
+    let mut genesis = genesis();
+    genesis.accounts[0].account.status = tonle_ledger::AccountStatus::Frozen;
+    assert!(to_json(&genesis).unwrap_err().to_string().contains("frozen"));
+}
+
 /// Changes the JSON, and expects an error that names what is wrong.
 fn check(change: impl FnOnce(&mut serde_json::Value), names: &str) {
     let mut value: serde_json::Value = serde_json::from_str(&to_json(&genesis()).unwrap()).unwrap();

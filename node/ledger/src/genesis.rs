@@ -5,7 +5,8 @@
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Writer};
 
 use crate::account::ascending;
-use crate::{Account, AccountId, Asset, Participant, ParticipantId, Role};
+use crate::participant::{BIC_BYTES_MAX, LEGAL_NAME_BYTES_MAX};
+use crate::{Account, AccountId, Asset, MAX_SIGNATURES, Participant, ParticipantId, Role};
 
 static GENESIS: Domain = Domain::new("tonle v1 genesis");
 
@@ -41,7 +42,7 @@ pub enum GenesisInvalid {
     /// An issuer is not the operator.
     #[error("genesis: the issuer of {0} is not an operator")]
     IssuerNotOperator(Asset),
-    /// A threshold is zero or cannot be reached, or a key is weak.
+    /// A threshold is zero or cannot be reached, a key is weak, or there are too many.
     #[error("genesis: keys or thresholds of {0} cannot work")]
     Keys(String),
     /// A number is out of its range.
@@ -175,7 +176,9 @@ impl Genesis {
             ("block bytes", self.max_block_bytes > 0),
             ("block operations", self.max_block_operations > 0),
             ("idle interval", self.idle_interval_ms > 0),
-            ("participants", !self.participants.is_empty()),
+            ("participants", !self.participants.is_empty() && self.participants.len() <= MAX_PARTICIPANTS),
+            ("assets", self.assets.len() <= MAX_ASSETS),
+            ("accounts", self.accounts.len() <= MAX_ACCOUNTS),
             ("validators", !self.validators.is_empty() && self.validators.len() <= MAX_VALIDATORS),
         ];
         match in_range.iter().find(|(_, holds)| !holds) {
@@ -205,7 +208,8 @@ impl Genesis {
         let strong = account.keys().iter().all(|key| PublicKey::from_bytes(key).is_ok());
         let threshold = usize::from(account.threshold);
         let reachable = threshold <= account.keys().len() && (threshold == 0) == account.keys().is_empty();
-        if strong && reachable && ascending(account.keys().iter()) {
+        let few = account.keys().len() <= MAX_SIGNATURES;
+        if few && strong && reachable && ascending(account.keys().iter()) {
             Ok(())
         } else {
             Err(GenesisInvalid::Keys(id.to_string()))
@@ -232,10 +236,16 @@ impl Genesis {
 fn check_participant(participant: &Participant) -> Result<(), GenesisInvalid> {
     let thresholds = participant.thresholds;
     let thresholds = [thresholds.pay, thresholds.open_accounts, thresholds.issue];
-    if thresholds.contains(&0) || !ascending(participant.keys.iter().map(|entry| entry.key)) {
+    let too_many = participant.keys.len() > MAX_SIGNATURES;
+    if too_many || thresholds.contains(&0) || !ascending(participant.keys.iter().map(|entry| entry.key)) {
         return Err(GenesisInvalid::Keys(participant.id.to_string()));
     }
-    Ok(())
+    if participant.legal_name.len() > LEGAL_NAME_BYTES_MAX {
+        return Err(GenesisInvalid::Range("legal name"));
+    }
+    let bic = participant.bic.as_bytes();
+    let in_form = bic.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if bic.len() <= BIC_BYTES_MAX && in_form { Ok(()) } else { Err(GenesisInvalid::Range("bic")) }
 }
 
 impl Canonical for GenesisAsset {

@@ -196,6 +196,11 @@ impl Thresholds {
     }
 }
 
+/// Most bytes of a participant's name in law.
+pub(crate) const LEGAL_NAME_BYTES_MAX: usize = 140;
+/// Most characters of a business identifier code.
+pub(crate) const BIC_BYTES_MAX: usize = 11;
+
 /// A participant's record in the state.
 ///
 /// ```text
@@ -235,8 +240,8 @@ impl Canonical for Participant {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let participant = Participant {
             id: reader.value()?,
-            legal_name: text(reader, "legal name", 140)?,
-            bic: text(reader, "bic", 11)?,
+            legal_name: text(reader, "legal name", LEGAL_NAME_BYTES_MAX)?,
+            bic: text(reader, "bic", BIC_BYTES_MAX)?,
             role: Role::from_number(reader.u8()?).ok_or(CodecError::Invalid("role"))?,
             mode: Mode::from_number(reader.u8()?).ok_or(CodecError::Invalid("mode"))?,
             thresholds: Thresholds { pay: reader.u8()?, open_accounts: reader.u8()?, issue: reader.u8()? },

@@ -191,3 +191,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_genesis_that_has_no_canonical_form_does_not_pass_the_check() {
+    assert_eq!(genesis().check(), Ok(()));
+    let many: Vec<_> = (0..17).map(|number| key(&format!("signer {number}")).public()).collect();
+    let changes: [(&str, &dyn Fn(&mut Genesis)); 5] = [
+        ("keys of a participant", &|genesis| {
+            let entry = |key: &tonle_crypto::PublicKey| ParticipantKey { key: *key, permissions: Permissions::NONE };
+            genesis.participants[0].keys = many.iter().map(entry).collect();
+        }),
+        ("keys of an account", &|genesis| genesis.accounts[0].account = Account::new(AccountKind::Wallet, &many, 1)),
+        ("legal name", &|genesis| genesis.participants[0].legal_name = "x".repeat(141)),
+        ("length of the bic", &|genesis| genesis.participants[0].bic = "A".repeat(12)),
+        ("letters of the bic", &|genesis| genesis.participants[0].bic = "khba".to_owned()),
+    ];
+    for (what, change) in changes {
+        let mut genesis = genesis();
+        change(&mut genesis);
+        let genesis = genesis.sorted();
+        assert!(genesis.check().is_err(), "{what}");
+        assert!(Executor::create(&genesis).is_err(), "{what}");
+    }
+}

@@ -1,5 +1,5 @@
-//! Frames on direct streams: four bytes of length, big-endian, then `tonle.peer.v1.Frame`. Knows protobuf; does not know
-//! what the canonical bytes inside say.
+//! Frames on direct streams: four bytes of length, big-endian, then `tonle.peer.v1.Frame`. Knows protobuf; does not
+//! know what the canonical bytes inside say.
 //!
 //! ```text
 //! +----------------+---------------------------------------------+
@@ -175,9 +175,12 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
     let room = budget.room(length).await?;
     let mut body = vec![0u8; length];
     stream.read_exact(&mut body).await?;
-    let frame = proto::Frame::decode(Bytes::from(body)).map_err(|_| Failure::Frame)?;
-    // prost skips unknown fields and takes the last of repeated ones; both would be lost here.
-    if frame.encoded_len() != length {
+    let body = Bytes::from(body);
+    let frame = proto::Frame::decode(body.clone()).map_err(|_| Failure::Frame)?;
+    // prost skips unknown fields and takes the last of repeated ones; both would be lost here. It also takes fields in
+    // any order and numbers above their range, at the same length: only a hello has several fields, or a number.
+    let is_hello = matches!(frame.body, Some(proto::frame::Body::Hello(_)));
+    if frame.encoded_len() != length || (is_hello && frame.encode_to_vec() != body) {
         return Err(Failure::Frame);
     }
     Ok((frame.body.ok_or(Failure::Frame)?, PREFIX + length, room))
@@ -227,6 +230,22 @@ mod tests {
     }
 
     #[test]
+    fn a_hello_in_another_form_is_refused() {
+        let swap = |hello: &[u8]| {
+            let (version, genesis, validator) = (&hello[..2], &hello[2..36], &hello[36..]);
+            [genesis, version, validator].concat()
+        };
+        let frame = HELLO.to_frame();
+        let reordered = [&frame[..6], &swap(&frame[6..])].concat();
+        assert_eq!(reordered.len(), frame.len());
+        assert!(matches!(read_all(&reordered, HELLO_BYTES_MAX), Err(Failure::Frame)));
+        // 2^32 + 2^28 and 2^28 are the same number to an ordinary decoder, in as many bytes.
+        let frame = |top: u8| [0, 0, 0, 8, 0x0a, 6, 0x08, 0x80, 0x80, 0x80, 0x80, top];
+        assert!(read_all(&frame(0x01), HELLO_BYTES_MAX).is_ok());
+        assert!(matches!(read_all(&frame(0x11), HELLO_BYTES_MAX), Err(Failure::Frame)));
+    }
+
+    #[test]
     fn a_frame_above_the_bound_is_refused_before_its_body_is_read() {
         let frame = message(vec![0; 100]);
         assert!(matches!(read_all(&frame[..PREFIX], 99), Err(Failure::Oversized { max: 99, .. })));
@@ -250,8 +269,24 @@ mod tests {
             let mut bytes = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
             bytes.extend(&body);
             if let Ok(read) = read_all(&bytes, 1024) {
-                let again = proto::Frame { body: Some(read) }.encode_to_vec();
-                prop_assert_eq!(again.len(), body.len());
+                prop_assert_eq!(proto::Frame { body: Some(read) }.encode_to_vec(), body);
+            }
+        }
+
+        #[test]
+        fn a_frame_under_mutation_is_refused_or_is_the_only_encoding(seed in any::<u64>(), length in 0usize..300) {
+            let frames = [HELLO.to_frame(), message(vec![7; length])];
+            let mut dice = tonle_fuzz::Dice::new(seed);
+            let bytes = tonle_fuzz::mutate(&frames[dice.below(2)], &frames[dice.below(2)], &mut dice);
+            let claimed = bytes.first_chunk::<PREFIX>().map(|prefix| u32::from_be_bytes(*prefix));
+            match read_all(&bytes, 1024) {
+                Ok(read) => {
+                    let again = with_length(&proto::Frame { body: Some(read) });
+                    prop_assert_eq!(Some(&again[..]), bytes.get(..again.len()));
+                }
+                Err(Failure::Oversized { length, max }) => prop_assert!(length > max && claimed > Some(1024)),
+                Err(Failure::Ended(_) | Failure::Frame) => {}
+                Err(other) => prop_assert!(false, "{other}"),
             }
         }
 

@@ -17,8 +17,9 @@ const PURE: [(&str, &[&str]); 5] = [
     ),
 ];
 /// Which of this repository's crates the others may know.
-const ARROWS: [(&str, &[&str]); 3] = [
+const ARROWS: [(&str, &[&str]); 4] = [
     ("proto", &[]),
+    ("devnet/fuzz", &["tonle-consensus", "tonle-crypto", "tonle-devnet", "tonle-ledger", "tonle-replica"]),
     ("devnet", &["tonle-crypto", "tonle-ledger", "tonle-proto"]),
     ("node", &["tonle-consensus", "tonle-crypto", "tonle-devnet", "tonle-ledger", "tonle-proto", "tonle-replica"]),
 ];

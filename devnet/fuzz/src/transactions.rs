@@ -1,0 +1,57 @@
+//! What clients send: the strict protobuf decoder of transactions, against an encoder that builds the bytes anew.
+//!
+//! Must not know: what becomes of a transaction.
+
+use tonle_crypto::{Canonical, Strict, Verify};
+use tonle_ledger::{
+    MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS,
+    Operation, RejectionCode, SignedTransaction,
+};
+
+use crate::forge::CHAIN;
+use crate::signing::{Anything, Nothing};
+
+/// A signed transaction.
+pub(crate) fn transaction(data: &[u8]) {
+    let transaction = match SignedTransaction::from_bytes(data) {
+        Ok(transaction) => transaction,
+        Err(rejection) => {
+            // The form alone is refused by the codes of the form.
+            assert!(rejection.code <= RejectionCode::TooManyOperations, "{rejection}");
+            return;
+        }
+    };
+    assert_eq!(transaction.bytes(), data, "the bytes are kept as they came");
+    let body = transaction.body();
+    assert_eq!(body.to_bytes(), transaction.body_bytes(), "a second encoding of a body was accepted: {body:?}");
+    let again = SignedTransaction::from_parts(&body.to_bytes(), transaction.signatures());
+    assert_eq!(again.as_ref().map(SignedTransaction::bytes), Ok(data), "a second encoding was accepted");
+    assert_eq!(again.map(|again| again.id()), Ok(transaction.id()), "one body, two ids");
+    assert!(data.len() <= MAX_TRANSACTION_BYTES);
+    assert!((1..=MAX_OPERATIONS).contains(&body.operations.len()) && body.nonce.len() <= MAX_NONCE_BYTES);
+    assert!((1..=MAX_SIGNATURES).contains(&transaction.signatures().len()));
+    assert!(transaction.signatures().windows(2).all(|pair| pair[0].0 < pair[1].0), "signers ascend, none twice");
+    body.operations.iter().for_each(bounds);
+    // As it stands in a batch or on disk.
+    assert_eq!(SignedTransaction::decode(&transaction.encode()).as_ref(), Ok(&transaction));
+
+    assert!(transaction.verify(&CHAIN, &Nothing).is_err(), "accepted without a valid signature");
+    let (form, real) = (transaction.verify(&CHAIN, &Anything), transaction.verify(&CHAIN, &Strict));
+    assert!(real.is_err() || form.is_ok(), "the verifier decided more than signatures");
+    if form.is_ok() {
+        let window = body.not_after_ms.checked_sub(body.not_before_ms);
+        assert!(body.chain == CHAIN && window.is_some_and(|window| (1..=MAX_WINDOW_MS).contains(&window)));
+    }
+}
+
+fn bounds(operation: &Operation) {
+    match operation {
+        Operation::Transfer(transfer) => assert!(transfer.remittance.len() <= MAX_REMITTANCE_BYTES),
+        Operation::OpenAccount(open) => {
+            assert!(open.keys.len() <= MAX_SIGNATURES && open.keys.windows(2).all(|pair| pair[0] < pair[1]));
+            let threshold = usize::from(open.threshold);
+            assert!(threshold <= open.keys.len() && (threshold == 0) == open.keys.is_empty());
+        }
+        Operation::Issue(_) | Operation::Redeem(_) => {}
+    }
+}
