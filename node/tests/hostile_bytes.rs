@@ -3,6 +3,7 @@
 //! is invented.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+#![allow(clippy::result_large_err, reason = "the error is the product's, made once a start")]
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

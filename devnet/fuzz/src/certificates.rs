@@ -253,7 +253,7 @@ impl Bench {
 
     fn proposal(&self, input: &mut Input<'_>) -> Proposal {
         let (view, epoch) = (view(input, 5), self.epoch(input));
-        let parent_qc = (input.u8() % 4 > 0).then(|| self.quorum(input, None));
+        let parent_qc = (!input.u8().is_multiple_of(4)).then(|| self.quorum(input, None));
         let timeout = (input.u8() % 4 == 1).then(|| self.timeouts(input));
         let attached = parent_qc.as_ref().map_or(View::ZERO, |certificate| certificate.view);
         let parent_view = if input.rarely() { View::new(u64::from(input.u8() % 7)) } else { attached };

@@ -66,7 +66,7 @@ impl Ledger {
             not_after_ms: START_MS + 60_000,
             independent: false,
             nonce: number.to_be_bytes().to_vec(),
-            operations: vec![transfer_of(if number % 3 == 0 { u64::MAX } else { number })],
+            operations: vec![transfer_of(if number.is_multiple_of(3) { u64::MAX } else { number })],
         };
         let payment = signed(Scheme::Ed25519, &body, 1);
         Arc::new(Verified::check(payment, &chain, Scheme::Ed25519.verifier()).expect("signed by its bank"))

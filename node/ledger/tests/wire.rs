@@ -192,11 +192,14 @@ proptest! {
     }
 }
 
+/// Changes a genesis.
+type Alteration<'a> = &'a dyn Fn(&mut Genesis);
+
 #[test]
 fn a_genesis_that_has_no_canonical_form_does_not_pass_the_check() {
     assert_eq!(genesis().check(), Ok(()));
     let many: Vec<_> = (0..17).map(|number| key(&format!("signer {number}")).public()).collect();
-    let changes: [(&str, &dyn Fn(&mut Genesis)); 5] = [
+    let changes: [(&str, Alteration<'_>); 5] = [
         ("keys of a participant", &|genesis| {
             let entry = |key: &tonle_crypto::PublicKey| ParticipantKey { key: *key, permissions: Permissions::NONE };
             genesis.participants[0].keys = many.iter().map(entry).collect();

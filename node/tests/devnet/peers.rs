@@ -142,7 +142,7 @@ fn what_a_listed_peer_sends_costs_a_validator_little_memory_and_no_finality() {
         identity: keys::load(&directory.node("wing").join("network.key")).unwrap(),
         index: named("wing").0,
         genesis: genesis.digest(),
-        victim: named("aba").1.network_key.clone(),
+        victim: named("aba").1.network_key,
         address: format!("/ip4/127.0.0.1/tcp/{}", listen_port(&directory.config("aba"), "tcp")).parse().unwrap(),
     };
     let before = pids.map(rss_mib);

@@ -86,8 +86,8 @@ fn quorum(stage: &mut Stage<'_>, true_one: &QuorumCertificate) -> Option<QuorumC
         // Padded with a signature that is none, of a validator that did not sign or does not exist.
         _ => {
             let bits = u16::try_from(true_one.signers.as_bytes().len() * 8).ok()?;
-            let absent = (0..bits).map(tonle_consensus::ValidatorIndex::new);
-            let added = absent.filter(|index| !true_one.signers.contains(*index)).last()?;
+            let mut absent = (0..bits).rev().map(tonle_consensus::ValidatorIndex::new);
+            let added = absent.find(|index| !true_one.signers.contains(*index))?;
             let place = signers.iter().filter(|signer| **signer < added).count();
             forged.signers.insert(added);
             forged.signatures.insert(place, Signature::from_bytes([7; Signature::LENGTH]));

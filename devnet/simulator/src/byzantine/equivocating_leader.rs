@@ -1,6 +1,7 @@
 //! Proposes one block to some and another to the others, and votes for each before those who know it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use tonle_consensus::{Block, Epoch, Header, HeaderFields, Message, Proposal, QuorumKind, Timestamp, View, Vote};
@@ -25,18 +26,19 @@ struct Turn {
 
 impl EquivocatingLeader {
     fn turn(&mut self, stage: &mut Stage<'_>, proposal: &Proposal) -> Option<&Turn> {
-        let at = (proposal.epoch, proposal.view);
-        if !self.turns.contains_key(&at) {
-            let header = proposal.block.header();
-            let timestamp = Timestamp::new(header.timestamp().get() + 1);
-            let header = Header::new(HeaderFields { timestamp, ..*header.fields() });
-            let mut other =
-                Proposal { block: Block::new(header, Arc::clone(proposal.block.payload()))?, ..proposal.clone() };
-            other.signature = stage.sign(proposal.epoch, other.statement());
-            let side = stage.some();
-            self.turns.insert(at, Turn { one: proposal.block.digest(), other: Arc::new(other), side });
+        match self.turns.entry((proposal.epoch, proposal.view)) {
+            Entry::Occupied(turn) => Some(turn.into_mut()),
+            Entry::Vacant(place) => {
+                let header = proposal.block.header();
+                let timestamp = Timestamp::new(header.timestamp().get() + 1);
+                let header = Header::new(HeaderFields { timestamp, ..*header.fields() });
+                let block = Block::new(header, Arc::clone(proposal.block.payload()))?;
+                let mut other = Proposal { block, ..proposal.clone() };
+                other.signature = stage.sign(proposal.epoch, other.statement());
+                let side = stage.some();
+                Some(place.insert(Turn { one: proposal.block.digest(), other: Arc::new(other), side }))
+            }
         }
-        self.turns.get(&at)
     }
 
     fn vote(&self, stage: &mut Stage<'_>, to: usize, vote: &Vote, kind: QuorumKind) -> Option<PeerMessage> {

@@ -1,6 +1,7 @@
 //! Makes two batches for each place of its lane: some get the one, the others the other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use tonle_crypto::{Canonical as _, Writer};
@@ -35,12 +36,15 @@ impl Actor for LaneEquivocator {
         if *batch.lane() != stage.key.public() {
             return vec![Line::plain(message.clone())];
         }
-        if !self.places.contains_key(&batch.seq()) {
-            let Some(other) = other(stage, batch) else { return Vec::new() };
-            let side = stage.some();
-            self.places.insert(batch.seq(), (Arc::new(other), side));
-        }
-        let changed = self.places.get(&batch.seq()).filter(|(_, side)| side.get(to) == Some(&true));
+        let place = match self.places.entry(batch.seq()) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                let Some(other) = other(stage, batch) else { return Vec::new() };
+                let side = stage.some();
+                place.insert((Arc::new(other), side))
+            }
+        };
+        let changed = Some(place).filter(|(_, side)| side.get(to) == Some(&true));
         stage.misdeeds += u64::from(changed.is_some());
         let sent = changed.map_or_else(|| Arc::clone(batch), |(other, _)| Arc::clone(other));
         vec![Line::plain(PeerMessage::Batch(sent))]
