@@ -194,7 +194,10 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seed, ms) = (self.seed, self.at_us / 1_000);
         writeln!(f, "seed {seed} at {ms} ms: {}", self.breach)?;
-        write!(f, "reproduce: cargo run --release -p tonle-simulator --bin simulate -- --seed {seed}")
+        write!(
+            f,
+            "reproduce: cargo run --release -p tonle-simulator --bin simulate -- --seed {seed} (or --shrink {seed})"
+        )
     }
 }
 

@@ -18,11 +18,15 @@ mod liveness;
 mod memo;
 mod network;
 mod node;
+mod shrinking;
 mod strikes;
+mod timeline;
 pub mod twins;
 mod world;
 
 pub use byzantine::Kind;
 pub use faults::{Fault, Fired};
 pub use invariants::{Breach, Violation};
+pub use shrinking::{Shrunk, Telling, Without, retell, shrink};
+pub use timeline::{Deed, Line, Timeline};
 pub use world::{Crash, Loss, Report, Sabotage, drill, rejoin, simulate};

@@ -19,6 +19,7 @@ use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::invariants::{Breach, Invariants};
 use crate::network::Fate;
+use crate::timeline::Deed;
 use crate::world::{Delivery, Happening, Sabotage, World};
 
 /// Signing takes this long, in microseconds.
@@ -169,6 +170,7 @@ impl World {
             stored_us: 0,
             executing: VecDeque::new(),
         });
+        self.note(Some(at), || Deed::Starts);
         self.feed(at, Event::Start)?;
         for other in 0..self.nodes.len() {
             let delay = self.dice.between(1_000, 50_000);
@@ -181,6 +183,7 @@ impl World {
     pub(crate) fn crash(&mut self, at: usize) {
         let Some(running) = self.nodes[at].running.take() else { return };
         self.fired.count(Fault::Crash);
+        self.note(Some(at), || Deed::Dies);
         if let Some((record, blocks)) = running.persisting {
             if self.dice.chance(500) && Invariants::guarded(at, self.nodes[at].disk.guard.as_ref(), &record).is_ok() {
                 persist(&mut self.nodes[at].disk, record, blocks);
@@ -271,8 +274,9 @@ impl World {
                 self.persist(at, record, blocks)?;
             }
             Effect::Sign(request) => {
+                let epoch = self.nodes[at].running.as_ref().map_or(0, |running| running.epoch);
+                self.note(Some(at), || Deed::Signs(epoch, request.statement()));
                 let node = &self.nodes[at];
-                let epoch = node.running.as_ref().map_or(0, |running| running.epoch);
                 if self.is_honest(at) {
                     let guard = node.disk.guard.as_ref();
                     self.invariants.signs((at, node.guard_aged), guard, epoch, request.statement())?;
@@ -435,11 +439,13 @@ impl World {
         if !self.byzantine.contains_key(&at) {
             self.invariants.finalized(at, after, block.block.height().get(), block.block.digest())?;
         }
+        let height = block.block.height().get();
         let idle = running.executing.is_empty();
         running.executing.push_back(block);
         if idle {
             self.after(delay, Happening::Written { node: at, boot });
         }
+        self.note(Some(at), || Deed::Finalizes(height));
         Ok(())
     }
 

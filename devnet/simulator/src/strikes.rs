@@ -4,6 +4,7 @@
 
 use crate::faults::{Damage, Fault, Strike};
 use crate::invariants::Breach;
+use crate::timeline::Deed;
 use crate::world::{Happening, World};
 
 /// Connections are made anew this long after the last fault ended, in microseconds.
@@ -16,6 +17,7 @@ impl World {
             return;
         }
         let now = self.now_us;
+        self.note(None, || Deed::Strike(format!("{strike:?}")));
         match strike {
             Strike::Split { side, one_way, silent, for_us } => self.split(&side, one_way, silent, for_us),
             Strike::Flap { side, period_us, times } => {
@@ -123,6 +125,7 @@ impl World {
     /// The faults end: links carry everything, clocks are right, and whoever is down comes back.
     pub(crate) fn heal(&mut self) -> Result<(), Breach> {
         self.healed_at = Some(self.now_us);
+        self.note(None, || Deed::Heals);
         self.network.heal();
         for node in 0..self.nodes.len() {
             let machine = &mut self.nodes[node];

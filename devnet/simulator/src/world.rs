@@ -21,6 +21,8 @@ use crate::liveness::Pace;
 use crate::memo::Memo;
 use crate::network::Network;
 use crate::node::{Node, chain, missing};
+use crate::shrinking::Without;
+use crate::timeline::{Deed, Line, Timeline};
 
 static TRACE: Domain = Domain::new("tonle v1 simulator trace");
 
@@ -130,6 +132,9 @@ pub(crate) struct World {
     /// When the faults ended.
     pub(crate) healed_at: Option<u64>,
     pub(crate) pace: Pace,
+    /// Faults and clients that the seed drew, those that are left out too.
+    planned: (usize, usize),
+    timeline: Option<Timeline>,
 }
 
 /// A crash of one node at one of its syncs, in a run without any other fault.
@@ -149,8 +154,7 @@ pub struct Crash {
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violation> {
-    let world = World::new(seed, sabotage);
-    play(seed, world)
+    play(seed, World::new(seed, sabotage, &Without::default())).0
 }
 
 /// Runs four validators over more than 200 blocks in good weather, with one crash or none.
@@ -159,7 +163,7 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn drill(seed: u64, crash: Option<Crash>) -> Result<Report, Violation> {
-    play(seed, World::calm(seed, crash, 60))
+    play(seed, World::calm(seed, crash, 60)).0
 }
 
 /// What a node comes back with after a crash, in a run without any other fault.
@@ -196,36 +200,63 @@ pub fn rejoin(seed: u64, loss: Loss) -> Result<Report, Violation> {
         world.at(lost, Happening::Strike(Strike::Crash { node, for_us, damage }));
         (world, end_us)
     });
-    play(seed, world)
+    play(seed, world).0
 }
 
-#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
-fn play(seed: u64, world: Result<(World, u64), Breach>) -> Result<Report, Violation> {
+/// Runs a world to its end; with what happened, if that was recorded.
+pub(crate) fn play(seed: u64, world: Result<(World, u64), Breach>) -> (Result<Report, Violation>, Timeline) {
     let violation = |at_us| move |breach| Violation { seed, at_us, breach: Box::new(breach) };
-    let (mut world, end_us) = world.map_err(violation(0))?;
+    let (mut world, end_us) = match world {
+        Ok(world) => world,
+        Err(breach) => return (Err(violation(0)(breach)), Timeline::default()),
+    };
     let mut events = 0;
     let result = world.run(end_us, &mut events);
     let now = world.now_us;
-    result.map_err(violation(now))?;
-    Ok(Report {
-        seed,
-        nodes: world.chain.validator_keys.len(),
-        byzantine: world.byzantine.iter().map(|(node, byzantine)| (*node, byzantine.kind)).collect(),
-        trace: world.trace.finish(),
-        events,
-        height: world.invariants.highest(),
-        views: world.invariants.views(),
-        signs: world.nodes.iter().map(Node::signs).collect(),
-        syncs: world.nodes.iter().map(|node| node.syncs).collect(),
-        transactions: world.clients.len(),
-        took_us: now,
-        fired: world.fired,
-    })
+    let timeline = world.timeline.take().unwrap_or_default();
+    (result.map(|()| world.report(seed, events)).map_err(violation(now)), timeline)
+}
+
+impl World {
+    fn report(self, seed: u64, events: u64) -> Report {
+        let world = self;
+        Report {
+            seed,
+            nodes: world.chain.validator_keys.len(),
+            byzantine: world.byzantine.iter().map(|(node, byzantine)| (*node, byzantine.kind)).collect(),
+            trace: world.trace.finish(),
+            events,
+            height: world.invariants.highest(),
+            views: world.invariants.views(),
+            signs: world.nodes.iter().map(Node::signs).collect(),
+            syncs: world.nodes.iter().map(|node| node.syncs).collect(),
+            transactions: world.clients.len(),
+            took_us: world.now_us,
+            fired: world.fired,
+        }
+    }
+
+    /// Keeps what happens from here on.
+    pub(crate) fn record(&mut self) {
+        self.timeline = Some(Timeline { nodes: self.nodes.len(), lines: Vec::new() });
+    }
+
+    /// Faults and clients that the seed drew.
+    pub(crate) fn planned(&self) -> (usize, usize) {
+        self.planned
+    }
+
+    /// Something happened.
+    pub(crate) fn note(&mut self, node: Option<usize>, deed: impl FnOnce() -> Deed) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.lines.push(Line { at_us: self.now_us, node, deed: deed() });
+        }
+    }
 }
 
 impl World {
     /// A world of what the seed draws.
-    fn new(seed: u64, sabotage: Option<Sabotage>) -> Result<(Self, u64), Breach> {
+    pub(crate) fn new(seed: u64, sabotage: Option<Sabotage>, without: &Without) -> Result<(Self, u64), Breach> {
         let mut dice = Dice::new(seed);
         let usual = dice.pick(&SIZES).ok_or_else(|| missing("nodes"))?;
         let count = if seed.is_multiple_of(LARGE_EVERY) { LARGE } else { usual };
@@ -236,7 +267,7 @@ impl World {
         let mut world = World::of(dice, (count, &owners), epoch_length, weather, real)?;
         (world.byzantine, world.sabotage) = (byzantine, sabotage);
         let end_us = world.dice.between(200_000_000, 240_000_000);
-        world.plan(end_us)?;
+        world.plan(end_us, without)?;
         Ok((world, end_us))
     }
 
@@ -290,24 +321,31 @@ impl World {
             clients: Vec::new(),
             healed_at: None,
             pace: Pace::default(),
+            planned: (0, 0),
+            timeline: None,
         })
     }
 
     /// Schedules clients and faults.
-    fn plan(&mut self, end_us: u64) -> Result<(), Breach> {
+    fn plan(&mut self, end_us: u64, without: &Without) -> Result<(), Breach> {
         let (count, validators) = (self.nodes.len(), self.chain.validator_keys.len());
-        for client in 0..usize::try_from(self.dice.between(20, 120)).unwrap_or(20) {
+        let clients = usize::try_from(self.dice.between(20, 120)).unwrap_or(20);
+        for number in 0..clients {
             let places =
                 (self.dice.index(validators), self.dice.index(3), self.dice.index(validators), self.dice.index(3));
             let amount = self.dice.between(1, 1_000);
-            let number = u64::try_from(client).unwrap_or(0);
-            let transaction = self.chain.transfer(number, places, amount, &self.memo);
+            let nonce = u64::try_from(number).unwrap_or(0);
+            let transaction = self.chain.transfer(nonce, places, amount, &self.memo);
             let transaction = transaction.map_err(|error| Breach::Simulator(format!("{error:#}")))?;
-            self.clients.push(Client { transaction, accepted_by: Vec::new() });
             let at = self.dice.between(100_000, end_us);
             // Some clients submit the same transaction to several banks at once.
             let everywhere = self.dice.chance(150);
             let first = self.dice.index(count);
+            if without.clients.contains(&number) {
+                continue;
+            }
+            self.clients.push(Client { transaction, accepted_by: Vec::new() });
+            let client = self.clients.len() - 1;
             for node in (0..count).filter(|node| everywhere || *node == first) {
                 self.at(at, Happening::Submit { client, node: Some(node) });
             }
@@ -325,8 +363,12 @@ impl World {
                 }
             }
         }
-        for (at, strike) in schedule(&mut self.dice, count, faulty, end_us).into_iter().chain(crashes) {
-            self.at(at, Happening::Strike(strike));
+        let strikes: Vec<_> = schedule(&mut self.dice, count, faulty, end_us).into_iter().chain(crashes).collect();
+        self.planned = (strikes.len(), clients);
+        for (place, (at, strike)) in strikes.into_iter().enumerate() {
+            if !without.strikes.contains(&place) {
+                self.at(at, Happening::Strike(strike));
+            }
         }
         self.at(end_us, Happening::Heal);
         Ok(())
@@ -447,6 +489,7 @@ impl World {
         }
         let live: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].running.is_some()).collect();
         let Some(node) = node.or_else(|| self.dice.pick(&live)) else { return Ok(()) };
+        self.note(Some(node), || Deed::Submits(client));
         let ticket = u64::try_from(client).unwrap_or(0);
         self.feed(node, Event::Submitted { transaction, ticket })
     }

@@ -4,12 +4,13 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tonle_simulator::{Fired, Report, simulate};
+use tonle_simulator::{Fired, Report, shrink, simulate};
 
 const USAGE: &str = "\
 usage: simulate --seed N           one seed
        simulate --seeds FROM..TO   several
        simulate --for SECONDS      from 1 on, until the time is over
+       simulate --shrink N         makes a failing seed smaller; writes what happened to seed-N.txt and seed-N.svg
        simulate --hunt SECONDS     likewise, ends at the first violation: status 0 when there was one";
 
 /// What to run.
@@ -21,6 +22,12 @@ struct Plan {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, seed] = arguments.as_slice()
+        && flag == "--shrink"
+        && let Ok(seed) = seed.parse()
+    {
+        return tell(seed);
+    }
     let Some(plan) = plan(&arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
@@ -59,6 +66,42 @@ fn main() -> ExitCode {
     }
     total.print(began.elapsed());
     if (total.failed == 0) == plan.hunts { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs tried to make a failing seed smaller.
+const TRIES: usize = 300;
+/// How much of its end is drawn, in microseconds.
+const DRAWN_US: u64 = 10_000_000;
+
+/// Makes a failing seed smaller and says what happened.
+fn tell(seed: u64) -> ExitCode {
+    let Some(shrunk) = shrink(seed, None, TRIES) else {
+        println!("seed {seed} holds: nothing to shrink");
+        return ExitCode::FAILURE;
+    };
+    let (strikes, clients) = (shrunk.strikes, shrunk.clients);
+    let summary = format!(
+        "{}; {} of {} faults and {} of {} clients are left",
+        shrunk.violation.to_string().lines().next().unwrap_or_default(),
+        strikes.0,
+        strikes.1,
+        clients.0,
+        clients.1
+    );
+    println!("{summary}");
+    let (text, drawing) = (format!("seed-{seed}.txt"), format!("seed-{seed}.svg"));
+    let written = std::fs::write(&text, format!("{summary}\n\n{}", shrunk.timeline))
+        .and_then(|()| std::fs::write(&drawing, shrunk.timeline.tail(DRAWN_US).svg(&summary)));
+    match written {
+        Ok(()) => {
+            println!("what happened: {text}; its last {} s drawn: {drawing}", DRAWN_US / 1_000_000);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("cannot write {text} or {drawing}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// What all seeds did together.
