@@ -11,7 +11,7 @@ const CHANGES_MAX: usize = 6;
 /// Numbers at whose edges decoders go wrong.
 const EDGES: [u64; 12] = [0, 1, 2, 7, 8, 100, 101, 255, 256, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
 
-/// One to [`CHANGES_MAX`] changes to `seed`; `other` is an input to splice from.
+/// One to `CHANGES_MAX` changes to `seed`; `other` is an input to splice from.
 #[must_use]
 pub fn mutate(seed: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = seed.to_vec();
