@@ -4,6 +4,7 @@
 //!
 //! Must not know: what the replica should answer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tonle_consensus::{
@@ -104,8 +105,15 @@ impl Peers {
             step::CONNECT => {
                 let peer = self.peer(input);
                 node.feed(Event::Connected(peer));
-                // What every peer says last on a new connection.
-                node.receive(peer, PeerMessage::FinalTip { height: Height::ZERO });
+                // R9: what every peer is asked then, and says.
+                let asked = std::mem::take(&mut node.asked).into_iter();
+                let (epochs, others) = asked.partition(|(_, request)| request.query == Query::Epoch);
+                node.asked = others;
+                let epochs: VecDeque<(ValidatorIndex, Request)> = epochs;
+                for (peer, request) in epochs {
+                    let found = Found::Epoch(Some(Epoch::ZERO));
+                    node.receive(peer, PeerMessage::Response(Response { id: request.id, found }));
+                }
             }
             step::DISCONNECT => node.feed(Event::Disconnected(self.peer(input))),
             step::SUBMIT => self.submit(input, node),

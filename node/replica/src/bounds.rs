@@ -77,6 +77,8 @@ pub const MESSAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX + 64 * 1024;
 pub const RESEND_US: u64 = 500_000;
 /// Batches that one resend brings a peer.
 pub const RESEND_BATCHES: usize = 8;
+/// A validator that has just started asks again after this long, in microseconds, whoever did not show what it holds.
+pub const GREET_US: u64 = 250_000;
 /// A validator that lost its guard asks for the others' epochs again after this long, in microseconds.
 pub const REJOIN_US: u64 = 2_000_000;
 /// Own batches wait this long for every other validator's word on one's own lane, when the batch log was lost;

@@ -1,9 +1,12 @@
-//! R9: the way back for a validator whose guard was lost. It asks all others for their epoch; from two epochs after the
-//! highest in a quorum of answers on, it may sign again.
+//! R9: what a validator asks of all others when its process starts, and again when it finds that its guard is lost.
 //!
-//! Whatever it signed and forgot, it signed in an epoch e whose anchor was on its disk: so a quorum had finalized in e - 1,
-//! each member with e - 1's anchor on its own disk. Any quorum of answers has an honest one of these in it, who says e - 1
-//! or more. An answer counts on the connection that authenticates who gives it, and to the request that it names.
+//! A peer that is asked first shows all that it holds of one's own signatures, and then answers with its epoch. So an
+//! answer is a *greeting*: whatever it could tell of what one forgot has been told. With the guard lost, the epochs in the
+//! answers say when one may sign again: two epochs after the highest in a quorum of them.
+//!
+//! Whatever one signed and forgot, one signed in an epoch e whose anchor was on one's disk: so a quorum had finalized in
+//! e - 1, each member with e - 1's anchor on its own disk. Any quorum of answers has an honest one of these in it, who says
+//! e - 1 or more. An answer counts on the connection that authenticates who gives it, and to the request that it names.
 //!
 //! Must not know: what an epoch is for, the guard's file.
 
@@ -11,13 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tonle_consensus::{Epoch, ValidatorIndex};
 
-use crate::bounds::REJOIN_US;
+use crate::bounds::{GREET_US, REJOIN_US};
 use crate::{Query, Request};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Rejoin {
-    answers: BTreeMap<ValidatorIndex, Epoch>,
+    /// Who answered; none for one that may not sign itself.
+    answers: BTreeMap<ValidatorIndex, Option<Epoch>>,
     /// The requests that are not answered.
     asked: BTreeMap<ValidatorIndex, u64>,
     next_id: u64,
@@ -25,33 +29,58 @@ pub(crate) struct Rejoin {
 }
 
 impl Rejoin {
-    /// Asks whoever has not answered, from time to time.
-    pub(crate) fn poll(&mut self, now_us: u64, peers: &BTreeSet<ValidatorIndex>) -> Vec<(ValidatorIndex, Request)> {
+    /// Asks, from time to time, whoever is to answer: for greetings those who said nothing, for epochs (`lost`) those
+    /// too who could not say one.
+    pub(crate) fn poll(
+        &mut self,
+        now_us: u64,
+        peers: &BTreeSet<ValidatorIndex>,
+        lost: bool,
+    ) -> Vec<(ValidatorIndex, Request)> {
         if now_us < self.next_us {
             return Vec::new();
         }
-        self.next_us = now_us.saturating_add(REJOIN_US);
+        self.next_us = now_us.saturating_add(if lost { REJOIN_US } else { GREET_US });
         self.next_id = self.next_id.saturating_add(1);
         let id = self.next_id;
-        let silent: Vec<ValidatorIndex> =
-            peers.iter().filter(|peer| !self.answers.contains_key(peer)).copied().collect();
+        let answered = |peer: &ValidatorIndex| self.answers.get(peer).is_some_and(|epoch| epoch.is_some() || !lost);
+        let silent: Vec<ValidatorIndex> = peers.iter().filter(|peer| !answered(peer)).copied().collect();
         self.asked = silent.iter().map(|peer| (*peer, id)).collect();
         silent.into_iter().map(|peer| (peer, Request { id, query: Query::Epoch })).collect()
     }
 
-    /// A peer's answer, which is none when it may not sign itself. Gives the epoch from which on one may sign.
-    pub(crate) fn answered(
-        &mut self,
-        from: ValidatorIndex,
-        id: u64,
-        epoch: Option<Epoch>,
-        quorum: usize,
-    ) -> Option<Epoch> {
-        self.asked.get(&from).filter(|asked| **asked == id)?;
-        self.asked.remove(&from);
-        self.answers.insert(from, epoch?);
-        let highest = self.answers.values().max()?;
-        (self.answers.len() >= quorum).then(|| highest.saturating_add(2))
+    /// A connection is new: its peer is asked at once.
+    pub(crate) fn connected(&mut self) {
+        self.next_us = 0;
+    }
+
+    /// The guard is lost as of now: what was answered before says nothing of what was signed since.
+    pub(crate) fn forget(&mut self) {
+        self.answers.clear();
+        self.asked.clear();
+        self.next_us = 0;
+    }
+
+    /// A peer's answer. Does it count?
+    pub(crate) fn answered(&mut self, from: ValidatorIndex, id: u64, epoch: Option<Epoch>) -> bool {
+        let counts = self.asked.get(&from) == Some(&id);
+        if counts {
+            self.asked.remove(&from);
+            self.answers.insert(from, epoch);
+        }
+        counts
+    }
+
+    /// Has a quorum, with oneself, shown what it holds?
+    pub(crate) fn is_greeted(&self, quorum: usize) -> bool {
+        self.answers.len().saturating_add(1) >= quorum
+    }
+
+    /// The epoch from which on one may sign; `None` before a quorum of others has named theirs.
+    pub(crate) fn epoch(&self, quorum: usize) -> Option<Epoch> {
+        let epochs: Vec<Epoch> = self.answers.values().copied().flatten().collect();
+        let highest = epochs.iter().max()?;
+        (epochs.len() >= quorum).then(|| highest.saturating_add(2))
     }
 
     /// When to ask again.
@@ -72,29 +101,61 @@ mod tests {
     #[test]
     fn a_quorum_of_answers_to_ones_own_requests_says_from_when_on_one_may_sign() {
         let mut rejoin = Rejoin::default();
-        let asked = rejoin.poll(0, &all());
+        let asked = rejoin.poll(0, &all(), true);
         assert_eq!(asked.len(), 6);
         let id = asked[0].1.id;
-        assert_eq!(rejoin.answered(lane(1), id, Some(Epoch::new(7)), 5), None);
-        // Once more, with another id, nothing, or unasked: none counts.
-        assert_eq!(rejoin.answered(lane(1), id, Some(Epoch::new(99)), 5), None);
-        assert_eq!(rejoin.answered(lane(2), id + 1, Some(Epoch::new(99)), 5), None);
-        assert_eq!(rejoin.answered(lane(6), id, None, 5), None);
-        assert_eq!(rejoin.answered(lane(9), id, Some(Epoch::new(99)), 5), None);
+        assert!(rejoin.answered(lane(1), id, Some(Epoch::new(7))));
+        // Once more, with another id, or unasked: none counts. One that names no epoch says nothing of when.
+        assert!(!rejoin.answered(lane(1), id, Some(Epoch::new(99))));
+        assert!(!rejoin.answered(lane(2), id + 1, Some(Epoch::new(99))));
+        assert!(!rejoin.answered(lane(9), id, Some(Epoch::new(99))));
+        assert!(rejoin.answered(lane(6), id, None));
         for (peer, epoch) in [(2, 3), (3, 8), (4, 8)] {
-            assert_eq!(rejoin.answered(lane(peer), id, Some(Epoch::new(epoch)), 5), None);
+            assert!(rejoin.answered(lane(peer), id, Some(Epoch::new(epoch))));
+            assert_eq!(rejoin.epoch(5), None);
         }
-        assert_eq!(rejoin.answered(lane(5), id, Some(Epoch::new(0)), 5), Some(Epoch::new(10)));
+        assert!(rejoin.answered(lane(5), id, Some(Epoch::new(0))));
+        assert_eq!(rejoin.epoch(5), Some(Epoch::new(10)));
+    }
+
+    #[test]
+    fn a_quorum_with_oneself_greets_and_need_not_be_able_to_sign() {
+        let mut rejoin = Rejoin::default();
+        let id = rejoin.poll(0, &all(), false)[0].1.id;
+        assert!(!rejoin.is_greeted(5));
+        for peer in 1..4 {
+            rejoin.answered(lane(peer), id, None);
+            assert!(!rejoin.is_greeted(5));
+        }
+        rejoin.answered(lane(4), id, Some(Epoch::new(1)));
+        assert!(rejoin.is_greeted(5));
     }
 
     #[test]
     fn only_who_is_silent_is_asked_again_and_not_too_often() {
+        for (lost, after_us) in [(true, REJOIN_US), (false, GREET_US)] {
+            let mut rejoin = Rejoin::default();
+            let id = rejoin.poll(0, &all(), lost)[0].1.id;
+            rejoin.answered(lane(1), id, Some(Epoch::new(1)));
+            rejoin.answered(lane(2), id, None);
+            assert!(rejoin.poll(after_us - 1, &all(), lost).is_empty());
+            let again = rejoin.poll(rejoin.deadline(), &all(), lost);
+            let peers: Vec<ValidatorIndex> = again.iter().map(|(peer, _)| *peer).collect();
+            assert_eq!(peers, (if lost { 2..7 } else { 3..7 }).map(lane).collect::<Vec<_>>());
+            assert_ne!(again[0].1.id, id);
+        }
+    }
+
+    #[test]
+    fn what_was_answered_before_the_guard_was_lost_does_not_count() {
         let mut rejoin = Rejoin::default();
-        let id = rejoin.poll(0, &all())[0].1.id;
-        rejoin.answered(lane(1), id, Some(Epoch::new(1)), 5);
-        assert!(rejoin.poll(REJOIN_US - 1, &all()).is_empty());
-        let again = rejoin.poll(rejoin.deadline(), &all());
-        assert_eq!(again.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(), (2..7).map(lane).collect::<Vec<_>>());
-        assert_ne!(again[0].1.id, id);
+        let id = rejoin.poll(0, &all(), false)[0].1.id;
+        (1..6).for_each(|peer| assert!(rejoin.answered(lane(peer), id, Some(Epoch::new(3)))));
+        rejoin.forget();
+        assert_eq!(rejoin.epoch(5), None);
+        assert!(!rejoin.answered(lane(6), id, Some(Epoch::new(3))), "an answer to what was asked before");
+        let asked = rejoin.poll(1, &all(), true);
+        assert_eq!(asked.len(), 6);
+        assert_ne!(asked[0].1.id, id);
     }
 }

@@ -52,10 +52,9 @@ pub struct Replica {
     guard: Option<GuardRecord>,
     journal: Vec<Block>,
     guard_lost: bool,
-    /// R9: who has told where it stands since this process started, and whether that is a quorum with oneself.
-    greetings: BTreeSet<ValidatorIndex>,
+    /// R9: has a quorum, with oneself, shown what it holds of one's own signatures since this process started?
     greeted: bool,
-    /// R9: the way back while the guard is lost.
+    /// R9: what is asked for that, and on the way back while the guard is lost.
     rejoin: Rejoin,
     demand: Demand,
     next_anchor: Option<Anchor>,
@@ -134,7 +133,6 @@ impl Replica {
             journal: recovered.blocks,
             guard_lost: recovered.guard_lost,
             rejoin: Rejoin::default(),
-            greetings: BTreeSet::new(),
             greeted,
             demand: Demand::default(),
             next_anchor: None,
@@ -176,7 +174,7 @@ impl Replica {
             self.fetch.deadline(),
             self.catchup.deadline(),
             self.proposals.deadline(),
-            self.guard_lost.then(|| self.rejoin.deadline()),
+            self.rejoins().then(|| self.rejoin.deadline()),
             Some(self.announce_us),
         ];
         parts.into_iter().flatten().min()
@@ -208,8 +206,8 @@ impl Replica {
             Event::Connected(peer) => {
                 self.fetch.connected(peer);
                 self.lanes.connected(peer, out);
+                self.rejoin.connected();
                 self.engine(now, Input::Connected(peer), out);
-                // Last: it says that the peer has been shown all.
                 out.push(self.announcement(Recipients::One(peer)));
             }
             Event::Disconnected(peer) => {
@@ -250,7 +248,7 @@ impl Replica {
                 self.lanes.received(from, &batch, Reason::Offered, out);
             }
             Checked::Acknowledge(acknowledgement) => self.lanes.acknowledged(from, &acknowledgement),
-            Checked::Request(request) => self.answer(now_us, from, request, out),
+            Checked::Request(request) => self.answer(now, from, request, out),
             Checked::Block { id, block } => {
                 let wanted = self.fetch.answered(now_us, from, id);
                 if let Some(block) = block.filter(|block| Some(block.digest()) == wanted) {
@@ -274,11 +272,8 @@ impl Replica {
                     self.catch_up(now, from, blocks, out);
                 }
             }
-            Checked::Epoch { id, epoch } => self.rejoin(from, id, epoch, out),
-            Checked::FinalTip { height } => {
-                self.catchup.heard(from, height);
-                self.greet(now, from, out);
-            }
+            Checked::Epoch { id, epoch } => self.rejoin(now, from, id, epoch, out),
+            Checked::FinalTip { height } => self.catchup.heard(from, height),
         }
     }
 
@@ -316,8 +311,8 @@ impl Replica {
     }
 
     /// Answers what is in memory; the rest is for the database.
-    fn answer(&mut self, now_us: u64, from: ValidatorIndex, request: Request, out: &mut Vec<Effect>) {
-        if !self.allowance.take(now_us, from) {
+    fn answer(&mut self, now: Time, from: ValidatorIndex, request: Request, out: &mut Vec<Effect>) {
+        if !self.allowance.take(now.monotonic_us, from) {
             return;
         }
         let found = match &request.query {
@@ -327,7 +322,11 @@ impl Replica {
                 (!batches.is_empty()).then_some(Found::Batches(batches))
             }
             Query::FinalBlocks { .. } => None,
-            Query::Epoch => Some(Found::Epoch(self.signing_epoch())),
+            Query::Epoch => {
+                // R9: the answer says that all was shown, so it comes after.
+                self.engine(now, Input::Connected(from), out);
+                Some(Found::Epoch(self.signing_epoch()))
+            }
         };
         out.push(match found {
             Some(found) => {
@@ -441,7 +440,7 @@ impl Replica {
             Output::Evidence(evidence) => out.push(Effect::Misbehaviour(Misbehaviour::Consensus(Box::new(evidence)))),
             Output::GuardLost { statement } => {
                 self.guard_lost = true;
-                self.rejoin = Rejoin::default();
+                self.rejoin.forget();
                 self.lanes.close_own();
                 out.push(Effect::GuardLost { statement });
             }
@@ -555,8 +554,8 @@ impl Replica {
         out.extend(self.fetch.poll(now_us).into_iter().map(ask));
         let (tip, room) = (self.execution.tip().height(), self.execution.room());
         out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
-        if self.guard_lost && self.identity.me.is_some() {
-            out.extend(self.rejoin.poll(now_us, self.fetch.peers()).into_iter().map(ask));
+        if self.rejoins() {
+            out.extend(self.rejoin.poll(now_us, self.fetch.peers(), self.guard_lost).into_iter().map(ask));
         }
         self.lanes.resend(now_us, self.fetch.peers().iter().copied(), out);
         if now_us >= self.announce_us {

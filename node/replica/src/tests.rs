@@ -437,3 +437,56 @@ fn who_works_in_an_ended_epoch_is_told_and_who_tells_is_not_answered() {
     // Two that both told each other would never stop.
     assert_eq!(answers(&end), vec![]);
 }
+
+#[test]
+fn nothing_new_is_signed_before_a_quorum_has_answered_after_showing_all_that_it_holds() {
+    let anchor = &blocks(1, |_| Cut::genesis(4))[0];
+    let mut replica = in_second_epoch(anchor);
+    let at = |ms: u64| Time { monotonic_us: ms * 1_000, wall_ms: ms };
+    replica.handle(at(1), Event::Start);
+    let mut asked = BTreeMap::new();
+    for peer in 1..4 {
+        for effect in replica.handle(at(1), Event::Connected(lane(peer))) {
+            if let Effect::Send {
+                to: tonle_consensus::Recipients::One(to),
+                message: PeerMessage::Request(Request { id, query: Query::Epoch }),
+            } = effect
+            {
+                asked.insert(to, id);
+            }
+        }
+    }
+    assert_eq!(asked.len(), 3, "every peer is asked as soon as it is connected");
+    let mut signs =
+        |ms: u64, event: Event| replica.handle(at(ms), event).iter().any(|effect| matches!(effect, Effect::Sign(_)));
+    let mut said = |ms: u64, from: u16, message: PeerMessage| {
+        signs(ms, Event::Peer { from: lane(from), message: check(message).unwrap() }) | signs(ms + 10_000, Event::Tick)
+    };
+    let answer = |id| PeerMessage::Response(Response { id, found: Found::Epoch(Some(Epoch::new(1))) });
+    for peer in 1..4 {
+        // A tip is announced at any time, also before the peer has noticed the connection.
+        assert!(!said(20_000, peer, PeerMessage::FinalTip { height: Height::new(1) }));
+    }
+    assert!(!said(40_000, 1, answer(asked[&lane(1)] + 1_000)), "not what was asked");
+    for (peer, greeted) in [(1, false), (2, true)] {
+        // Asked again meanwhile: the last request counts.
+        let mut found = asked[&lane(peer)]..asked[&lane(peer)] + 1_000;
+        assert_eq!(found.any(|id| said(60_000, peer, answer(id))), greeted);
+    }
+
+    // What it holds of a peer's own votes is among what that peer is shown.
+    let (view, block, epoch) = (replica.status().consensus.view, anchor.digest(), Epoch::new(1));
+    let statement = Statement::Notarize { view, block };
+    let signature = key(3).sign(&statement.preimage(&context().signing(epoch)));
+    let vote = Message::Notarize(Vote { epoch, view, block, signer: lane(3), signature });
+    let message = check(PeerMessage::Consensus(vote.clone())).unwrap();
+    replica.handle(at(90_000), Event::Peer { from: lane(3), message });
+    let request = check(PeerMessage::Request(Request { id: 7, query: Query::Epoch })).unwrap();
+    let effects = replica.handle(at(90_000), Event::Peer { from: lane(3), message: request });
+    let sent = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Send { to: tonle_consensus::Recipients::One(to), message } if to == lane(3) => Some(message),
+        _ => None,
+    });
+    let answer = PeerMessage::Response(Response { id: 7, found: Found::Epoch(Some(epoch)) });
+    assert_eq!(sent.collect::<Vec<_>>(), [PeerMessage::Consensus(vote), answer]);
+}

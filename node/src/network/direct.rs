@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tonle_crypto::Canonical as _;
 use tonle_proto::peer::v1::frame::Body;
-use tonle_replica::PeerMessage;
+use tonle_replica::{Found, PeerMessage, Response};
 
 use super::config::{Class, STALL_MAX};
 use super::frame::{self, Budget, Failure, HELLO_BYTES_MAX, Hello, Room};
@@ -91,6 +91,8 @@ impl Mailbox {
 pub(super) const fn class_of(message: &PeerMessage) -> Class {
     match message {
         PeerMessage::Consensus(_) | PeerMessage::Acknowledge(_) | PeerMessage::FinalTip { .. } => Class::Consensus,
+        // R9: it must not overtake the consensus messages that were sent before it.
+        PeerMessage::Response(Response { found: Found::Epoch(_), .. }) => Class::Consensus,
         PeerMessage::Batch(_) => Class::Data,
         PeerMessage::Request(_) | PeerMessage::Response(_) => Class::Sync,
     }

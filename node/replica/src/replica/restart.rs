@@ -8,18 +8,6 @@ use super::Replica;
 use crate::Effect;
 
 impl Replica {
-    /// R9: a peer has shown all that it has to show.
-    pub(super) fn greet(&mut self, now: Time, from: ValidatorIndex, out: &mut Vec<Effect>) {
-        if self.greeted {
-            return;
-        }
-        self.greetings.insert(from);
-        self.greeted = self.greetings.len().saturating_add(1) >= self.identity.context.set.quorum();
-        if self.greeted {
-            self.engine(now, Input::Greeted, out);
-        }
-    }
-
     /// R9: the latest epoch whose anchor is on this disk, when one may sign in it.
     pub(super) fn signing_epoch(&self) -> Option<Epoch> {
         let epoch = self.identity.context.set.epoch();
@@ -28,10 +16,29 @@ impl Replica {
         signs.then_some(durable)
     }
 
-    /// R9: a peer says which epoch it is in.
-    pub(super) fn rejoin(&mut self, from: ValidatorIndex, id: u64, epoch: Option<Epoch>, out: &mut Vec<Effect>) {
+    /// R9: is there something to ask of the others?
+    pub(super) fn rejoins(&self) -> bool {
+        self.identity.me.is_some() && (self.guard_lost || !self.greeted)
+    }
+
+    /// R9: a peer has shown all that it holds of one's own signatures, and says which epoch it is in.
+    pub(super) fn rejoin(
+        &mut self,
+        now: Time,
+        from: ValidatorIndex,
+        id: u64,
+        epoch: Option<Epoch>,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.rejoin.answered(from, id, epoch) {
+            return;
+        }
         let quorum = self.identity.context.set.quorum();
-        if let Some(epoch) = self.rejoin.answered(from, id, epoch, quorum).filter(|_| self.guard_lost) {
+        if !self.greeted && self.rejoin.is_greeted(quorum) {
+            self.greeted = true;
+            self.engine(now, Input::Greeted, out);
+        }
+        if let Some(epoch) = self.rejoin.epoch(quorum).filter(|_| self.guard_lost) {
             let record = GuardRecord::empty(epoch);
             self.guard_lost = false;
             self.guard = Some(record.clone());
