@@ -5,15 +5,14 @@
 
 #![allow(clippy::print_stdout, reason = "it is a measuring tool")]
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
-use tonle_consensus::{Epoch, Message, Recipients, Validator, ValidatorIndex, ValidatorSet, View, Vote};
+use tonle_consensus::{Epoch, Message, Validator, ValidatorIndex, View, Vote};
 use tonle_crypto::{Digest, SecretKey, Signature};
-use tonle_node::network::{self, Config, Event, Network};
+use tonle_node::network::{self, Config, Destination, Event, Member, Network};
 use tonle_replica::PeerMessage;
 
 const PEERS: u8 = 3;
@@ -38,22 +37,20 @@ async fn measure(name: &str, listen: &str) -> Result<()> {
         key: key(2, index).public(),
         network_key: key(1, index).public(),
     };
-    let validators = ValidatorSet::new(Epoch::ZERO, (0..=PEERS).map(validator).collect())?;
     let mut nodes: Vec<(Network, mpsc::Receiver<Event>)> = Vec::new();
     for index in 0..=PEERS {
-        let addresses: BTreeMap<_, _> = (0..)
-            .zip(&nodes)
-            .map(|(peer, (network, _))| (key(1, peer).public(), network.listeners().to_vec()))
-            .collect();
+        let started = nodes.iter().map(|(network, _)| network.listeners().to_vec());
+        let addresses = started.chain(std::iter::repeat(Vec::new()));
+        let members = (0..=PEERS).map(validator).zip(addresses);
+        let members = members.map(|(validator, addresses)| Member { validator, addresses }).collect();
         nodes.push(
             network::start(Config {
                 identity: key(1, index),
                 genesis: Digest::ZERO,
                 protocol_version: 1,
-                validators: validators.clone(),
+                members,
                 observers: Vec::new(),
                 listen: vec![listen.parse()?],
-                addresses,
                 memory_bytes_max: None,
             })
             .await?,
@@ -81,7 +78,7 @@ async fn measure(name: &str, listen: &str) -> Result<()> {
     for number in 0..MESSAGES {
         let message = vote(number);
         let sent = Instant::now();
-        sender.send(&Recipients::All, &message);
+        sender.send(&Destination::All, &message);
         for _ in 0..PEERS {
             let at = arrivals.recv().await.context("arrived")?;
             latency_us.record(u64::try_from(at.duration_since(sent).as_micros())?)?;

@@ -1,10 +1,11 @@
 //! What the gRPC services need of the running node: signatures checked, transactions handed to the lane, status, audit.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tonle_crypto::{Digest, Verified};
+use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{Fatal, Rejection, SignedTransaction};
 use tonle_replica::{Refusal, ReplicaStatus};
 
@@ -14,8 +15,8 @@ use crate::metrics::{Metrics, Reason};
 use crate::signatures::{PoolError, SignaturePool};
 use crate::storage::{Database, Error};
 
-/// When peers were connected and heard, in validator order.
-pub type Peers = Arc<RwLock<Vec<PeerStatus>>>;
+/// When validators were connected and heard, by consensus key.
+pub type Peers = Arc<RwLock<BTreeMap<PublicKey, PeerStatus>>>;
 
 /// The running node, as gRPC sees it.
 #[derive(Debug)]

@@ -6,15 +6,14 @@ use std::sync::PoisonError;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use tonle_consensus::ValidatorIndex;
-use tonle_crypto::Canonical as _;
-use tonle_replica::{Event, InvalidMessage, PeerMessage};
+use tonle_crypto::{Canonical as _, PublicKey};
+use tonle_replica::{InvalidBatch, InvalidMessage, PeerMessage};
 
 use crate::backend::Peers;
-use crate::event_loop::{Arrival, Inbox};
+use crate::event_loop::{Arrival, Inbox, PeerArrival};
 use crate::metrics::{Metrics, Reason};
 use crate::network::{self, GossipTicket, Held, Network, Peer, Verdict};
-use crate::signatures::{PoolError, SignaturePool};
+use crate::signatures::{PeerResult, PoolError, SignaturePool};
 use crate::sync_server::ObserverRequests;
 
 /// What the intake hands messages to. Cheap to clone.
@@ -46,11 +45,11 @@ impl Intake {
         match event {
             network::Event::Connected(validator) => {
                 self.mark(validator, Some(true));
-                self.inbox.send(Arrival::Peer { event: Event::Connected(validator), held: None });
+                self.inbox.send(Arrival::Peer { what: PeerArrival::Connected(validator), held: None });
             }
             network::Event::Disconnected(validator) => {
                 self.mark(validator, Some(false));
-                self.inbox.send(Arrival::Peer { event: Event::Disconnected(validator), held: None });
+                self.inbox.send(Arrival::Peer { what: PeerArrival::Disconnected(validator), held: None });
             }
             network::Event::Message { from, message, held } => {
                 self.mark(from, None);
@@ -61,10 +60,10 @@ impl Intake {
                 Peer::Validator(from) => self.check(from, PeerMessage::Request(request), held, None),
                 Peer::Observer => self.observers.serve(responder, request),
             },
-            network::Event::GossipBatch { lane, via, batch, ticket, held } => {
+            network::Event::GossipBatch { via, batch, ticket, held } => {
                 let from = match via {
                     Peer::Validator(via) => via,
-                    Peer::Observer => lane,
+                    Peer::Observer => *batch.lane(),
                 };
                 self.check(from, PeerMessage::Batch(batch), held, Some(ticket));
             }
@@ -72,7 +71,7 @@ impl Intake {
     }
 
     /// Has the message checked, then hands it on. `ticket` is a gossiped batch's, which waits for a verdict.
-    fn check(&self, from: ValidatorIndex, message: PeerMessage, held: Held, ticket: Option<GossipTicket>) {
+    fn check(&self, from: PublicKey, message: PeerMessage, held: Held, ticket: Option<GossipTicket>) {
         let bytes = match &message {
             PeerMessage::Batch(batch) => batch.bytes().len(),
             PeerMessage::Response(response) => response.encode().len(),
@@ -83,17 +82,23 @@ impl Intake {
         };
         let this = self.clone();
         let gossiped = ticket.clone();
-        let deliver = move |result: Result<_, InvalidMessage>| {
-            let verdict = if result.is_ok() { Verdict::Accept } else { Verdict::Reject };
+        let deliver = move |result: PeerResult| {
+            let verdict = match &result {
+                Ok(message) if message.counts() => Verdict::Accept,
+                Ok(_) => Verdict::Ignore,
+                Err(_) => Verdict::Reject,
+            };
             if let Some(ticket) = gossiped.clone() {
                 this.network.report(ticket, verdict);
             }
             match result {
                 Ok(message) => {
-                    this.inbox.send(Arrival::Peer { event: Event::Peer { from, message }, held: Some(held) });
+                    this.inbox.send(Arrival::Peer { what: PeerArrival::Message { from, message }, held: Some(held) });
                 }
                 // Gossipsub scores whoever passed it on; the connection of a direct message is its sender's own.
                 Err(error) if gossiped.is_some() => this.refuse(from, &error),
+                // Of a lane that ended, or begins: news of it travels apart.
+                Err(error @ InvalidMessage::Batch(InvalidBatch::Lane)) => this.refuse(from, &error),
                 Err(error) => {
                     this.refuse(from, &error);
                     this.network.penalise(from, "sent a message that does not verify");
@@ -108,20 +113,20 @@ impl Intake {
         }
     }
 
-    fn refuse(&self, from: ValidatorIndex, error: &InvalidMessage) {
-        tracing::debug!(from = from.get(), %error, "a peer's message was refused");
+    fn refuse(&self, from: PublicKey, error: &InvalidMessage) {
+        tracing::debug!(%from, %error, "a peer's message was refused");
         self.metrics.peer_messages_refused.get_or_create(&Reason::new("invalid")).inc();
     }
 
     /// Notes for operators that the validator was heard, and whether it is connected when that changed.
-    fn mark(&self, validator: ValidatorIndex, connected: Option<bool>) {
+    fn mark(&self, validator: PublicKey, connected: Option<bool>) {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(peer) = peers.get_mut(validator.index()) else { return };
+        let peer = peers.entry(validator).or_default();
         peer.last_seen_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         if let Some(connected) = connected {
             peer.connected = connected;
-            let count = peers.iter().filter(|peer| peer.connected).count();
+            let count = peers.values().filter(|peer| peer.connected).count();
             self.metrics.connected_peers.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use tonle_consensus::{
-    Anchor, Block, Checkpoint, Epoch, Header, HeaderFields, Height, Timestamp, Tip, Validator, ValidatorIndex,
+    Anchor, Block, Checkpoint, Epoch, Header, HeaderFields, Height, SigningContext, Timestamp, Tip, Validator,
     ValidatorSet, payload_digest,
 };
 use tonle_crypto::{Canonical as _, Digest, PublicKey};
 use tonle_ledger::{Executor, Genesis};
-use tonle_replica::{Batch, Config as ReplicaConfig, Cut, Identity, PeerContext, Recovered};
+use tonle_replica::{Batch, Config as ReplicaConfig, Cut, Identity, InvalidBatch, Members, PeerContext, Recovered};
 
 use crate::batch_log::{BatchLog, BatchLogEvent, Released};
 use crate::guard_file::GuardFile;
@@ -97,6 +97,8 @@ pub struct Opened {
     pub batch_log: BatchLog,
     /// Checks signatures.
     pub pool: SignaturePool,
+    /// What it checks peers' messages against.
+    pub context: Arc<PeerContext>,
 }
 
 /// How a node is opened.
@@ -106,8 +108,8 @@ pub struct Opening<'a> {
     pub data: &'a Path,
     /// The chain.
     pub chain: &'a Chain,
-    /// The validator key's public half; `None` for an observer.
-    pub key: Option<PublicKey>,
+    /// The validator keys' public halves; none for an observer.
+    pub keys: Vec<PublicKey>,
     /// Bound of the database's block cache, in bytes.
     pub cache_bytes: usize,
     /// Threads of the signature pool.
@@ -121,7 +123,7 @@ impl Opening<'_> {
     /// What is damaged, foreign or unreadable, and what to do about it.
     pub fn open(self, tell: impl FnMut(BatchLogEvent) + Send + 'static) -> Result<Opened> {
         let existed = Database::exists(self.data);
-        let (guard, guard_found) = GuardFile::open(self.data, self.key.is_some())?;
+        let (guard, guard_found) = GuardFile::open(self.data, !self.keys.is_empty())?;
         let opened = Database::open(self.data, &self.chain.genesis, self.cache_bytes, |checkpoint| {
             self.chain.genesis_block(checkpoint)
         })?;
@@ -131,22 +133,36 @@ impl Opening<'_> {
         let tip = Tip { block: block_at(&view, stored.height)?.block, certificate: stored.certificate };
         let (epoch, anchor) = self.anchor(&view, stored.height)?;
         let set = self.chain.validators(epoch)?;
-        let me = self.place(&set)?;
+        let serves = self.keys.iter().any(|key| set.index_of(key).is_some());
+        if !self.keys.is_empty() && !serves {
+            tracing::warn!(
+                epoch = epoch.get(),
+                "this node's validator key does not serve in this epoch: it follows the chain, and votes from the epoch on \
+                 whose validators list it. If it was to serve by now, check keys.validator and node.genesis"
+            );
+        }
+        let anchor_lanes = self.lanes_before(epoch)?;
         let context = Arc::new(PeerContext::new(self.chain.digest, set.clone()));
         let pool = SignaturePool::start(self.signature_threads, Arc::clone(&context))?;
         let cut = Cut::decode(tip.block.payload()).context("the last block's cut does not decode")?;
-        let released = Released::up_to(&set, &cut);
-        let (batch_log, found) = BatchLog::open(self.data, existed, self.key, &set, released, tell)?;
+        let is_anchor = tip.block.digest() == anchor.block.digest();
+        let lanes = if is_anchor { anchor_lanes.clone() } else { keys_of(&set) };
+        let released = Released(lanes.into_iter().zip(cut.tips().iter().map(|tip| tip.seq)).collect());
+        let own = self.keys.iter().find(|key| set.index_of(key).is_some()).or(self.keys.first()).copied();
+        let (batch_log, found) = BatchLog::open(self.data, existed, own, &set, released, tell)?;
         if let Some(torn) = guard_found.torn.iter().chain(&found.torn).next() {
             tracing::warn!(?torn, "cut off a record that a crash left half written");
         }
         let memo = pool.memo();
-        let checked = found.batches.into_iter().map(|raw| Batch::check(raw, context.batches(), memo.as_ref()));
+        let lanes = context.batches();
+        let checked = found.batches.into_iter().map(|raw| Batch::check(raw, &lanes, memo.as_ref()));
+        // A lane that ended may have left batches that no block ordered.
         let batches = checked
+            .filter(|batch| !matches!(batch, Err(InvalidBatch::Lane)))
             .map(|batch| batch.map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .context("the batch log holds a batch that does not verify; move the batches directory away")?;
-        if guard_found.lost && me.is_some() {
+        if guard_found.lost && serves {
             tracing::warn!(
                 "there is no telling what this validator has signed: it signs nothing until two epochs after a quorum of \
                  the others has said where they are (R9). If it has never signed, stop it, remove its data directory and \
@@ -166,6 +182,8 @@ impl Opening<'_> {
         );
         let recovered = Recovered {
             anchor,
+            anchor_lanes,
+            members: self.lists(&opened.executor),
             guard: guard_found.record,
             guard_lost: guard_found.lost,
             blocks: guard_found.blocks,
@@ -174,8 +192,9 @@ impl Opening<'_> {
             batches,
             lane_lost: found.lost,
         };
-        let identity = Identity { context: context.signing(epoch), me };
-        Ok(Opened { identity, recovered, guard, database, ledger: opened.executor, batch_log, pool })
+        let identity =
+            Identity { context: SigningContext { genesis: self.chain.digest, set }, keys: self.keys.clone() };
+        Ok(Opened { identity, recovered, guard, database, ledger: opened.executor, batch_log, pool, context })
     }
 
     /// The epoch that the block above `tip` is of, and the block that it starts from.
@@ -187,16 +206,24 @@ impl Opening<'_> {
         Ok((Epoch::new(epoch), Anchor { block: found.block, certificate: found.certificate }))
     }
 
-    fn place(&self, set: &ValidatorSet) -> Result<Option<ValidatorIndex>> {
-        let Some(key) = self.key else { return Ok(None) };
-        let place = set.index_of(&key);
-        ensure!(
-            place.is_some(),
-            "the validator key {key} stands in no entry of genesis' validators: check keys.validator and \
-             node.genesis, or set node.role = \"observer\""
-        );
-        Ok(place)
+    /// The lanes of the block that this epoch starts from: those of the epoch before.
+    fn lanes_before(&self, epoch: Epoch) -> Result<Vec<PublicKey>> {
+        Ok(keys_of(&self.chain.validators(epoch.previous().unwrap_or(epoch))?))
     }
+
+    /// The ledger's lists of validators.
+    fn lists(&self, _ledger: &Executor) -> Vec<(Height, Members)> {
+        let members = self.chain.genesis.validators.iter().map(|validator| Validator {
+            name: validator.participant.to_string(),
+            key: validator.key,
+            network_key: validator.network_key,
+        });
+        vec![(Height::ZERO, members.collect())]
+    }
+}
+
+fn keys_of(set: &ValidatorSet) -> Vec<PublicKey> {
+    set.iter().map(|(_, validator)| validator.key).collect()
 }
 
 fn block_at(view: &View<'_>, height: u64) -> Result<tonle_replica::CertifiedBlock> {

@@ -8,7 +8,6 @@
 //!  peers' requests ◀── sync server ◀───────────┘
 //! ```
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
@@ -17,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tonle_consensus::{ValidatorIndex, ValidatorSet};
+use tonle_consensus::Validator;
 use tonle_crypto::{PublicKey, SecretKey};
 use tonle_ledger::{Executed, OperationResult, ParticipantId, RejectionCode, TransactionResult};
 use tonle_replica::Replica;
@@ -27,9 +26,9 @@ use crate::backend::{Peers, Running};
 use crate::batch_log::BatchLogEvent;
 use crate::config::{Config, Grpc, Role};
 use crate::data_directory::DataDirectory;
-use crate::event_loop::{Arrival, EventLoop, Inbox, Parts};
+use crate::event_loop::{Arrival, EventLoop, Inbox, Parts, Roster, Shared};
 use crate::executor::{Execution, ExecutionEvent};
-use crate::grpc::{self, Finality, PeerStatus, ServerConfig, Service, TlsConfig};
+use crate::grpc::{self, Finality, ServerConfig, Service, TlsConfig};
 use crate::intake::Intake;
 use crate::key_file;
 use crate::metrics::{self, Metrics, Reason};
@@ -40,7 +39,7 @@ use crate::sync_server::SyncServer;
 
 /// The node's keys, opened.
 struct Keys {
-    validator: Option<SecretKey>,
+    validators: Vec<SecretKey>,
     network: SecretKey,
 }
 
@@ -58,7 +57,7 @@ pub fn run(config: Config) -> Result<()> {
     let opened = Opening {
         data: directory.path(),
         chain: &chain,
-        key: keys.validator.as_ref().map(SecretKey::public),
+        keys: keys.validators.iter().map(SecretKey::public).collect(),
         cache_bytes: usize::try_from(config.limits.cache_mib)?.saturating_mul(1 << 20),
         signature_threads: usize::try_from(config.limits.signature_threads)?,
     }
@@ -78,11 +77,11 @@ pub fn run(config: Config) -> Result<()> {
 
 fn open_keys(config: &Config) -> Result<Keys> {
     let passphrase = || key_file::passphrase(config.passphrase_file.as_deref(), "passphrase of the node's keys: ");
-    let validator = match &config.role {
-        Role::Validator { key_file } => Some(key_file::load(key_file, passphrase)?),
-        Role::Observer => None,
+    let validators = match &config.role {
+        Role::Validator { key_file } => vec![key_file::load(key_file, passphrase)?],
+        Role::Observer => Vec::new(),
     };
-    Ok(Keys { validator, network: key_file::load(&config.network.key_file, passphrase)? })
+    Ok(Keys { validators, network: key_file::load(&config.network.key_file, passphrase)? })
 }
 
 /// Starts everything, waits for the end, and stops everything.
@@ -96,16 +95,16 @@ async fn serve(
 ) -> Result<()> {
     let database = Arc::clone(&opened.database);
     let observed = Arc::clone(&database);
-    let set = opened.identity.context.set.clone();
-    let me = opened.identity.me;
-    let (network, events) = network::start(network_config(config, chain, &keys)?).await?;
+    let set = Shared::new(opened.identity.context.set.clone());
+    let listed = opened.recovered.members.last().map(|(_, members)| members.to_vec()).unwrap_or_default();
+    let (network, events) = network::start(network_config(config, chain, &keys, &set, &listed)).await?;
     let metrics = Metrics::with(|registry| network.metrics().register(registry));
     metrics.observe_database(Box::new(move |name| observed.property(name)));
     let finality = Arc::new(Finality::new(tip(&opened)?).measured(metrics.finality_seconds.clone()));
     let execution = start_execution(&opened.database, opened.ledger, &inbox, &finality, &metrics)?;
     let source = PeerSource::new(Arc::clone(&database), opened.batch_log.reader());
     let sync_server = SyncServer::start(source, network.clone())?;
-    let peers: Peers = Arc::new(RwLock::new(vec![PeerStatus::default(); set.len()]));
+    let peers = Peers::default();
     let intake = Intake {
         pool: opened.pool.clone(),
         inbox: inbox.clone(),
@@ -124,11 +123,13 @@ async fn serve(
         database: Arc::clone(&database),
         metrics: Arc::clone(&metrics),
     };
+    let own: Vec<PublicKey> = keys.validators.iter().map(SecretKey::public).collect();
     let parts = Parts {
+        keys: keys.validators,
         replica,
         guard: opened.guard,
-        key: keys.validator,
-        validators: set.clone(),
+        roster: Roster::new(set.clone(), listed, config.network.peers.clone(), network.clone()),
+        context: opened.context,
         batch_log: opened.batch_log,
         execution,
         network: network.clone(),
@@ -137,7 +138,7 @@ async fn serve(
         metrics: Arc::clone(&metrics),
     };
     let shutdown = CancellationToken::new();
-    let api_chain = api_chain(config, chain, set, me)?;
+    let api_chain = api_chain(config, chain, set, own)?;
     let archive = Arc::new(DatabaseArchive::new(database));
     let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
     let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
@@ -183,18 +184,13 @@ async fn serve_metrics(config: &Config, metrics: Arc<Metrics>, shutdown: &Cancel
 }
 
 /// What gRPC tells about the chain and this node.
-fn api_chain(
-    config: &Config,
-    chain: &Chain,
-    validators: ValidatorSet,
-    me: Option<ValidatorIndex>,
-) -> Result<grpc::Chain> {
+fn api_chain(config: &Config, chain: &Chain, validators: Shared, own: Vec<PublicKey>) -> Result<grpc::Chain> {
     Ok(grpc::Chain {
         genesis: Arc::clone(&chain.genesis),
         digest: chain.digest,
-        node: node_name(config, chain, me)?,
+        node: node_name(config, chain, &validators, &own)?,
         validators,
-        me,
+        own,
     })
 }
 
@@ -221,7 +217,7 @@ fn start_execution(
     let tell = move |event| match event {
         ExecutionEvent::Executed(block) => {
             tracing::trace!(target: "tonle::departure", height = block.executed.height, "receipts leave");
-            inbox.send(Arrival::Executed(block.checkpoint));
+            inbox.send(Arrival::Executed { checkpoint: block.checkpoint, members: None });
             finality.executed(&block.input, &block.executed, block.provable);
             count(&metrics, &block.executed);
         }
@@ -259,27 +255,25 @@ fn tip(opened: &Opened) -> Result<grpc::Tip> {
     })
 }
 
-fn network_config(config: &Config, chain: &Chain, keys: &Keys) -> Result<network::Config> {
-    let validators = chain.validators(tonle_consensus::Epoch::new(0))?;
-    let mut addresses: BTreeMap<PublicKey, _> = BTreeMap::new();
-    for (name, peer_addresses) in &config.network.peers {
-        let peer = validators.iter().find(|(_, validator)| validator.name == *name);
-        let (_, validator) =
-            peer.with_context(|| format!("network.peers.{name}: genesis has no validator of that name"))?;
-        if validator.network_key != keys.network.public() {
-            addresses.insert(validator.network_key, peer_addresses.clone());
+fn network_config(config: &Config, chain: &Chain, keys: &Keys, set: &Shared, listed: &[Validator]) -> network::Config {
+    let members = Roster::members(&set.get(), listed, &config.network.peers);
+    for name in config.network.peers.keys() {
+        if !members.iter().any(|member| member.validator.name == *name) {
+            tracing::warn!(
+                name,
+                "network.peers names a participant that is no validator yet: it is dialed once it is one"
+            );
         }
     }
-    Ok(network::Config {
+    network::Config {
         identity: keys.network.clone(),
         genesis: chain.digest,
         protocol_version: chain.genesis.protocol_version,
-        validators,
+        members,
         observers: Vec::new(),
         listen: config.network.listen.clone(),
-        addresses,
         memory_bytes_max: None,
-    })
+    }
 }
 
 fn server_config(config: &Config) -> ServerConfig {
@@ -296,9 +290,10 @@ fn server_config(config: &Config) -> ServerConfig {
 }
 
 /// Whose node this is: its validator's participant; for an observer, the operator.
-fn node_name(config: &Config, chain: &Chain, me: Option<ValidatorIndex>) -> Result<ParticipantId> {
-    if let Some(validator) = me.and_then(|me| chain.genesis.validators.get(me.index())) {
-        return Ok(validator.participant);
+fn node_name(config: &Config, chain: &Chain, validators: &Shared, own: &[PublicKey]) -> Result<ParticipantId> {
+    let set = validators.get();
+    if let Some((_, validator)) = set.iter().find(|(_, validator)| own.contains(&validator.key)) {
+        return ParticipantId::new(&validator.name).context("a validator's name is no participant's");
     }
     let operator =
         chain.genesis.participants.iter().find(|participant| participant.role == tonle_ledger::Role::Operator);

@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
-use tonle_consensus::ValidatorIndex;
-use tonle_crypto::{Digest, Verified};
+use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{Rejection, SignedTransaction};
 use tonle_replica::{CheckedMessage, Found, InvalidMessage, PeerContext, PeerMessage};
 
@@ -55,7 +54,7 @@ pub struct PoolFailed(#[from] std::io::Error);
 pub struct SignaturePool(Arc<Inner>);
 
 /// The results of each peer and pool, in order.
-type Orders = BTreeMap<(ValidatorIndex, Class), Arc<Ordered<PeerResult>>>;
+type Orders = BTreeMap<(PublicKey, Class), Arc<Ordered<PeerResult>>>;
 
 #[derive(Debug)]
 struct Inner {
@@ -87,7 +86,7 @@ impl SignaturePool {
         Ok(SignaturePool(Arc::new(Inner {
             control: Workers::start("votes", threads.clamp(1, 2))?,
             data: Workers::start("signatures", threads.max(1))?,
-            chain: context.batches().chain,
+            chain: context.chain(),
             context,
             memo: Arc::new(Memo::new()),
             peers: Mutex::default(),
@@ -108,7 +107,7 @@ impl SignaturePool {
     /// [`PoolError::Full`].
     pub fn check_message(
         &self,
-        from: ValidatorIndex,
+        from: PublicKey,
         message: PeerMessage,
         bytes: usize,
         deliver: impl FnOnce(PeerResult) + Send + 'static,

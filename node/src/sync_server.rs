@@ -4,17 +4,17 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use tonle_consensus::{Recipients, ValidatorIndex};
+use tonle_crypto::PublicKey;
 use tonle_replica::{BlockSource, PeerMessage, Request, serve};
 
-use crate::network::{Network, Responder};
+use crate::network::{Destination, Network, Responder};
 
 /// Requests that wait. Each peer may have eight under way at the network's door; beyond, a request goes unanswered and
 /// its peer asks somebody else.
 const WAITING_MAX: usize = 256;
 
 enum Asked {
-    Validator(ValidatorIndex, Request),
+    Validator(PublicKey, Request),
     Observer(Responder, Request),
 }
 
@@ -40,7 +40,7 @@ impl SyncServer {
     }
 
     /// Answers a validator. Never waits: when too many wait already, the request is dropped.
-    pub fn serve(&self, to: ValidatorIndex, request: Request) {
+    pub fn serve(&self, to: PublicKey, request: Request) {
         self.push(Asked::Validator(to, request));
     }
 
@@ -75,7 +75,7 @@ fn answer_all(asked: &Receiver<Asked>, source: &dyn BlockSource, network: &Netwo
         match next {
             Asked::Validator(to, request) => {
                 let response = serve(&request, source);
-                network.send(&Recipients::One(to), &PeerMessage::Response(response));
+                network.send(&Destination::Validators(vec![to]), &PeerMessage::Response(response));
             }
             Asked::Observer(responder, request) => responder.respond(serve(&request, source)),
         }

@@ -13,7 +13,7 @@ use tonle_ledger::{
     Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, SignedTransaction,
     Thresholds, TransactionBody, Transfer,
 };
-use tonle_replica::{Batch, BatchContext, Cut, FinalBlock, RawBatch, Tip};
+use tonle_replica::{Batch, BatchContext, Cut, FinalBlock, PeerContext, RawBatch, Tip};
 
 /// Block time of height 0.
 pub(crate) const START_MS: u64 = 1_800_000_000_000;
@@ -94,8 +94,12 @@ pub(crate) fn validators() -> ValidatorSet {
     ValidatorSet::new(Epoch::ZERO, validators.to_vec()).unwrap()
 }
 
+pub(crate) fn peers() -> PeerContext {
+    PeerContext::new(genesis().digest(), validators())
+}
+
 pub(crate) fn context() -> BatchContext {
-    BatchContext { chain: genesis().digest(), set: validators() }
+    peers().batches()
 }
 
 /// A transfer of `minor` from one bank's till to another's; `nonce` makes it unique.

@@ -5,11 +5,10 @@
 #[allow(dead_code, reason = "shared with the other network tests")]
 mod fixture;
 
-use tonle_consensus::Recipients;
-use tonle_node::network::Event;
+use tonle_node::network::{Destination, Event};
 use tonle_replica::PeerMessage;
 
-use fixture::{Transport, batch, index, lane_key, mesh, tip};
+use fixture::{Transport, batch, lane_key, mesh, name, tip};
 
 /// Memory the process holds, in bytes.
 fn resident() -> u64 {
@@ -27,15 +26,15 @@ async fn a_reader_that_stalls_costs_bounded_memory_and_nobody_else() {
     // 2 GiB towards node 1, which takes no event; node 2 answers in between.
     for round in 0..200 {
         for _ in 0..10 {
-            nodes[0].network.send(&Recipients::One(index(1)), &large);
+            nodes[0].network.send(&Destination::Validators(vec![name(1)]), &large);
         }
-        nodes[0].network.send(&Recipients::Many(vec![index(2)]), &tip(round));
-        assert_eq!(nodes[2].message().await, (index(0), tip(round)));
+        nodes[0].network.send(&Destination::Validators(vec![name(2)]), &tip(round));
+        assert_eq!(nodes[2].message().await, (name(0), tip(round)));
     }
     assert!(nodes[0].network.metrics().frames_dropped() > 1_000);
     let grown = resident().saturating_sub(before);
     assert!(grown < 96 * 1024 * 1024, "grew by {grown} bytes");
     // Urgent messages do not wait behind the bulk that node 1 did not take.
-    nodes[0].network.send(&Recipients::One(index(1)), &tip(1));
+    nodes[0].network.send(&Destination::Validators(vec![name(1)]), &tip(1));
     nodes[1].until(|event| matches!(event, Event::Message { message, .. } if message == tip(1)).then_some(())).await;
 }

@@ -10,9 +10,9 @@ use tonle_consensus::{
 };
 use tonle_crypto::Digest;
 use tonle_ledger::{AccountProof, Genesis, ReceiptProof};
-use tonle_replica::{Batch, BatchContext, Cut, Tip};
+use tonle_replica::{Batch, Cut, Tip};
 
-use crate::forge::{CHAIN, Forge, NODES, child, genesis, transaction, transfer_of, validator, validators};
+use crate::forge::{Forge, NODES, child, genesis, peers, transaction, transfer_of, validator, validators};
 use crate::genesis::founding;
 use crate::proofs::LEDGER;
 use crate::signing::Scheme;
@@ -49,7 +49,7 @@ pub fn members() -> ValidatorSet {
 #[must_use]
 pub fn batches(lane: u16, count: u64) -> Vec<Arc<Batch>> {
     let forge = Forge::new(Scheme::Ed25519, NODES, 0);
-    let context = BatchContext { chain: CHAIN, set: members() };
+    let context = peers().batches();
     let (mut parent, mut lane_batches) = (Tip::EMPTY, Vec::new());
     for number in 0..count {
         let transactions = [transaction(Scheme::Ed25519, number, 1, vec![transfer_of(1 + number)])];

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use tonle_consensus::{
     Anchor, Block, Checkpoint, GuardRecord, Height, Message, QuorumCertificate, QuorumKind, Recipients, Statement,
-    Time, Tip as FinalTip, ValidatorIndex, contradict,
+    Time, Tip as FinalTip, ValidatorIndex, ValidatorSet, contradict,
 };
-use tonle_crypto::{Canonical, Digest, Verify};
+use tonle_crypto::{Canonical, Digest, PublicKey, Verify};
 use tonle_replica::bounds::{MESSAGE_BYTES_MAX, POOL_BYTES_MAX, POOL_TRANSACTIONS_MAX, WANTS_MAX};
 use tonle_replica::{
     Batch, BlockSource, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event, FinalBlock, Identity, Misbehaviour,
@@ -33,7 +33,7 @@ struct Disk {
     journal: BTreeMap<Digest, Block>,
     log: BTreeMap<Digest, Arc<Batch>>,
     /// How far each lane's batches may be let go.
-    released: BTreeMap<ValidatorIndex, u64>,
+    released: BTreeMap<PublicKey, u64>,
     /// Batches of executed blocks.
     archive: BTreeMap<Digest, Arc<RawBatch>>,
     blocks: Vec<CertifiedBlock>,
@@ -170,7 +170,7 @@ impl Node {
         {
             self.disk.log.insert(*digest, batch);
         }
-        if let Event::Executed { checkpoint } = &event {
+        if let Event::Executed { checkpoint, .. } = &event {
             self.disk.checkpoints.push(*checkpoint);
         }
         self.feed(event);
@@ -209,14 +209,14 @@ impl Node {
                 self.pending.push_back(Event::BatchSigned { seq, signature });
             }
             Effect::StoreBatch(batch) => {
-                assert!(batch.seq() > 0 && batch.lane().index() < usize::from(NODES));
-                let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
+                assert!(batch.seq() > 0 && self.forge.context.set.index_of(batch.lane()).is_some());
+                let event = Event::BatchStored { lane: *batch.lane(), digest: batch.digest() };
                 self.storing.insert(batch.digest(), batch);
                 self.pending.push_back(event);
             }
             Effect::Send { to, message } => self.send(&to, message),
             Effect::Gossip(batch) => {
-                assert_eq!(Some(batch.lane()), self.me, "one gossips one's own");
+                assert!(self.is_own(batch.raw()), "one gossips one's own");
                 self.publish(batch.raw());
             }
             Effect::Serve { to, request } => {
@@ -228,15 +228,15 @@ impl Node {
                 assert!(self.tickets.remove(&ticket), "ticket {ticket} is answered twice, or was never given");
             }
             Effect::ReleaseBatches { up_to } => {
-                let lanes = self.forge.context.set.indices();
-                self.disk.released = lanes.map(|lane| (lane, up_to.tip(lane).seq)).collect();
-                self.disk.log.retain(|_, batch| batch.seq() > up_to.tip(batch.lane()).seq);
+                self.disk.released.extend(up_to);
+                let released = &self.disk.released;
+                self.disk.log.retain(|_, batch| batch.seq() > released.get(batch.lane()).copied().unwrap_or(0));
             }
             Effect::ReleaseBlocks { up_to } => {
                 assert!(up_to <= self.tip().height(), "released before it was executed");
                 self.disk.journal.retain(|_, block| block.height() > up_to);
             }
-            Effect::EpochBegan { anchor } => self.begin_epoch(&anchor),
+            Effect::EpochBegan { anchor, set } => self.begin_epoch(&anchor, set),
             Effect::Misbehaviour(proof) => self.accused(&proof),
             Effect::GuardRenewed { record } => {
                 assert!(self.disk.guard_lost, "a guard that is not lost is renewed");
@@ -353,14 +353,15 @@ impl Node {
         assert_eq!(block.block.header().parent(), before.digest(), "not the child of the block before");
         let mut tips = cut.tips().to_vec();
         for batch in &block.batches {
-            let tip = &mut tips[batch.lane().index()];
+            let lane = self.forge.context.set.index_of(batch.lane()).expect("a lane of the epoch");
+            let tip = &mut tips[lane.index()];
             assert_eq!((batch.seq(), batch.parent()), (tip.seq + 1, tip.digest), "a batch out of its lane's order");
             *tip = batch.tip();
         }
         let after = cut_of(&block.block);
         assert_eq!(after.tips(), tips, "other data than the cut names");
         let proves = |certificate: &QuorumCertificate| {
-            let context = self.context.signing(certificate.epoch);
+            let context = self.context.signing(certificate.epoch).expect("an epoch that began");
             certificate.kind == QuorumKind::Finalized && certificate.verify(&context, Scheme::Hashed.verifier()).is_ok()
         };
         let own = block.certificate.as_ref();
@@ -372,15 +373,17 @@ impl Node {
         self.disk.archive.extend(block.batches.iter().map(|batch| (batch.digest(), Arc::clone(batch.raw()))));
         self.disk.blocks.push(CertifiedBlock { block: block.block.clone(), certificate: block.certificate });
         self.disk.tip_certificate = Some(block.tip_certificate);
-        self.pending.push_back(Event::Executed { checkpoint: roots(&block.block) });
+        self.pending.push_back(Event::Executed { checkpoint: roots(&block.block), members: None });
         self.last = (block.block, after);
     }
 
-    fn begin_epoch(&mut self, anchor: &Anchor) {
+    fn begin_epoch(&mut self, anchor: &Anchor, set: ValidatorSet) {
         let epoch = self.forge.epoch().get() + 1;
         assert_eq!(anchor.block.height().get(), epoch * self.epoch_length, "an epoch begins at another height");
         assert!(anchor.certificate.is_some(), "an epoch begins without proof");
         self.forge = Forge::new(Scheme::Hashed, NODES, epoch);
+        assert_eq!(set, self.forge.context.set, "other validators, which nothing changed");
+        self.context.begin(set);
         self.signed.clear();
     }
 
@@ -388,7 +391,7 @@ impl Node {
     fn accused(&self, proof: &Misbehaviour) {
         match proof {
             Misbehaviour::Consensus(evidence) => {
-                let context = self.context.signing(evidence.epoch);
+                let context = self.context.signing(evidence.epoch).expect("an epoch that began");
                 assert!(evidence.verify(&context, Scheme::Hashed.verifier()).is_ok(), "no proof: {evidence:?}");
                 assert!(self.witnessed || Some(evidence.signer) != self.me, "accuses itself");
             }
@@ -419,6 +422,8 @@ fn boot(me: Option<ValidatorIndex>, epoch_length: u64, forge: &Forge, disk: &Dis
         executed.map(|block| if block.height() == Height::ZERO { block.header().checkpoint() } else { roots(block) });
     let recovered = Recovered {
         anchor: Anchor { block: opening.block.clone(), certificate: opening.certificate.clone() },
+        anchor_lanes: forge.context.set.iter().map(|(_, validator)| validator.key).collect(),
+        members: vec![(Height::ZERO, forge.context.set.iter().map(|(_, validator)| validator.clone()).collect())],
         guard: disk.guard.clone(),
         guard_lost: disk.guard_lost,
         blocks: disk.journal.values().cloned().collect(),
@@ -428,7 +433,8 @@ fn boot(me: Option<ValidatorIndex>, epoch_length: u64, forge: &Forge, disk: &Dis
         lane_lost: false,
     };
     let config = Config { consensus, max_lag: 16, ..Config::default() };
-    Replica::new(Identity { context: forge.context.clone(), me }, config, recovered)
+    let keys = me.map(|me| key(me.index()).public()).into_iter().collect();
+    Replica::new(Identity { context: forge.context.clone(), keys }, config, recovered)
 }
 
 pub(crate) fn cut_of(block: &Block) -> Cut {

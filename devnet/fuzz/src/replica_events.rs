@@ -333,7 +333,7 @@ impl Peers {
             };
             Some(AcknowledgedLane { lane: index(lane), tip })
         });
-        let acknowledgement = Acknowledgement { lanes: lanes.collect() };
+        let acknowledgement = Acknowledgement { set: node.forge.context.set.digest(), lanes: lanes.collect() };
         node.receive(self.peer(input), PeerMessage::Acknowledge(acknowledgement));
     }
 

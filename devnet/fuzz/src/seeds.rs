@@ -92,7 +92,7 @@ pub(crate) fn peer_messages() -> Seeds {
         messages().into_iter().map(|(name, message)| (name, PeerMessage::Consensus(message))).collect();
     seeds.extend([
         ("batch", PeerMessage::Batch(Arc::new(batch()))),
-        ("acknowledge", PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line(0, 3), line(2, 9)] })),
+        ("acknowledge", PeerMessage::Acknowledge(Acknowledgement { set: BLOCK, lanes: vec![line(0, 3), line(2, 9)] })),
         ("request-block", request(Query::Block { digest: BLOCK })),
         ("request-batches", request(Query::Batches { digest: BLOCK, floor: 3 })),
         ("request-final", request(Query::FinalBlocks { from: Height::new(1) })),

@@ -7,10 +7,10 @@ use std::sync::{Arc, LazyLock};
 
 use tonle_consensus::{Certificate, Evidence, Message, QuorumKind, Signed, Statement, View};
 use tonle_crypto::{Canonical, Digest, Verify};
-use tonle_replica::{Batch, BatchContext, Cut, RawBatch, Tip};
+use tonle_replica::{Batch, Cut, RawBatch, Tip};
 
 use crate::Input;
-use crate::forge::{CHAIN, Forge, NODES, child, every_operation, genesis, roots, transaction, validator, validators};
+use crate::forge::{Forge, NODES, child, every_operation, genesis, peers, roots, transaction, validator};
 use crate::signing::Scheme;
 
 const BLOCK: Digest = Digest::from_bytes([0x11; 32]);
@@ -72,7 +72,7 @@ pub(crate) fn tampering(data: &[u8]) {
         8 => Evidence::decode(&tampered)
             .is_ok_and(|evidence| evidence.verify(&FORGE.context, Scheme::Ed25519.verifier()).is_ok()),
         9 => RawBatch::decode(&tampered).is_ok_and(|raw| {
-            let context = BatchContext { chain: CHAIN, set: validators(NODES, 0) };
+            let context = peers().batches();
             Batch::check(Arc::new(raw), &context, Scheme::Ed25519.verifier()).is_ok()
         }),
         _ => Message::decode(&tampered)

@@ -10,6 +10,7 @@ use crate::byzantine::{Actor, Kind, Line, Stage};
 use crate::dice::Dice;
 use crate::faults::Fault;
 use crate::invariants::Breach;
+use crate::node::validator;
 use crate::world::World;
 
 /// A Byzantine validator.
@@ -58,8 +59,8 @@ impl World {
         if said.is_empty() {
             return Ok(());
         }
-        let me = self.identity(at);
-        let others: Vec<usize> = (0..self.nodes.len()).filter(|node| self.identity(*node) != me).collect();
+        let me = self.owner(at);
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|node| self.owner(*node) != me).collect();
         for message in said {
             self.utter(at, &others, &Line::plain(message))?;
         }
@@ -68,12 +69,13 @@ impl World {
 
     /// Lets an actor act. None for an honest node.
     fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut dyn Actor, &mut Stage<'_>) -> T) -> Option<T> {
-        let me = self.identity(at);
+        let owner = self.owner(at);
+        let me = self.place(at, at).unwrap_or(validator(owner));
         let byzantine = self.byzantine.get_mut(&at)?;
         let mut stage = Stage {
             me,
             nodes: self.chain.validator_keys.len(),
-            key: self.chain.validator_keys.get(me.index())?,
+            key: self.chain.validator_keys.get(owner)?,
             context: &self.context,
             memo: &self.memo,
             dice: &mut self.dice,
@@ -87,7 +89,9 @@ impl World {
     /// Each receiver refuses what does not hold.
     fn utter(&mut self, from: usize, to: &[usize], line: &Line) -> Result<(), Breach> {
         match self.check(&line.message) {
-            Ok(_) if line.forged => Err(Breach::Forged { node: from, what: format!("{:?}", line.message) }),
+            Ok(delivery) if line.forged && delivery.checked.counts() => {
+                Err(Breach::Forged { node: from, what: format!("{:?}", line.message) })
+            }
             Ok(delivery) => {
                 to.iter().for_each(|receiver| self.transmit(from, *receiver, &delivery));
                 Ok(())

@@ -119,12 +119,6 @@ impl Chain {
         Ok(Chain { genesis, digest, block, state, set, opening, validator_keys, bank_keys })
     }
 
-    /// What validators sign in an epoch.
-    pub(crate) fn signing(&self, epoch: u64) -> Result<SigningContext> {
-        let members = self.set.iter().map(|(_, validator)| validator.clone()).collect();
-        Ok(SigningContext { genesis: self.digest, set: ValidatorSet::new(Epoch::new(epoch), members)? })
-    }
-
     /// The `number`-th transfer, between accounts that the caller drew.
     pub(crate) fn transfer(
         &self,

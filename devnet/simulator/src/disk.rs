@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tonle_consensus::{Anchor, Block, Checkpoint, GuardRecord, Height, QuorumCertificate, Tip as ConsensusTip};
-use tonle_crypto::Digest;
+use tonle_crypto::{Digest, PublicKey};
 use tonle_ledger::MemoryState;
-use tonle_replica::{Batch, BlockSource, CertifiedBlock, Cut, FinalBlock, RawBatch, Recovered};
+use tonle_replica::{Batch, BlockSource, CertifiedBlock, FinalBlock, Members, RawBatch, Recovered};
 
 use crate::chain::Chain;
 
@@ -26,6 +26,8 @@ pub(crate) struct Disk {
     tip_certificate: Option<QuorumCertificate>,
     batches: BTreeMap<Digest, Arc<RawBatch>>,
     checkpoints: BTreeMap<u64, Checkpoint>,
+    /// The ledger's lists of validators, by the height since which each stands.
+    members: BTreeMap<u64, Members>,
     pub(crate) state: MemoryState,
 }
 
@@ -43,6 +45,7 @@ impl Disk {
             blocks: BTreeMap::from([(0, CertifiedBlock { block, certificate: None })]),
             tip_certificate: None,
             batches: BTreeMap::new(),
+            members: BTreeMap::from([(0, chain.set.iter().map(|(_, validator)| validator.clone()).collect())]),
             state: chain.state.clone(),
         }
     }
@@ -87,7 +90,7 @@ impl Disk {
     }
 
     /// One atomic write: block, certificate, data, state and roots.
-    pub(crate) fn write_block(&mut self, block: &FinalBlock, checkpoint: Checkpoint) {
+    pub(crate) fn write_block(&mut self, block: &FinalBlock, checkpoint: Checkpoint, members: Option<Members>) {
         let height = block.block.height().get();
         let entry = CertifiedBlock { block: block.block.clone(), certificate: block.certificate.clone() };
         self.blocks.insert(height, entry);
@@ -96,11 +99,18 @@ impl Disk {
             self.batches.insert(batch.digest(), Arc::clone(batch.raw()));
         }
         self.checkpoints.insert(height, checkpoint);
+        self.members.extend(members.map(|members| (height, members)));
+    }
+
+    /// The digest of the validators that the last block of the epoch before `epoch` commits.
+    pub(crate) fn committed_set(&self, epoch: u64, epoch_length: u64) -> Option<Digest> {
+        self.blocks.get(&epoch.saturating_mul(epoch_length))?.block.header().next_set()
     }
 
     /// Drops batches of the log that the database has.
-    pub(crate) fn release_batches(&mut self, cut: &Cut) {
-        self.log.retain(|batch| batch.seq() > cut.tip(batch.lane()).seq);
+    pub(crate) fn release_batches(&mut self, up_to: &[(PublicKey, u64)]) {
+        let released = |lane: &PublicKey| up_to.iter().find(|(key, _)| key == lane).map_or(0, |(_, seq)| *seq);
+        self.log.retain(|batch| batch.seq() > released(batch.lane()));
     }
 
     /// Drops journalled blocks that the database has.
@@ -109,13 +119,15 @@ impl Disk {
     }
 
     /// What a starting replica gets.
-    pub(crate) fn recover(&self, epoch_length: u64) -> Result<Recovered> {
+    pub(crate) fn recover(&self, epoch_length: u64, anchor_lanes: Vec<PublicKey>) -> Result<Recovered> {
         let (height, tip) = self.blocks.last_key_value().context("no genesis")?;
         let epoch = height.checked_div(epoch_length).unwrap_or(0);
         let opening = self.blocks.get(&epoch.saturating_mul(epoch_length)).context("no anchor")?;
         let named = tip.block.header().checkpoint().height.get();
         Ok(Recovered {
             anchor: Anchor { block: opening.block.clone(), certificate: opening.certificate.clone() },
+            anchor_lanes,
+            members: self.members.iter().map(|(height, members)| (Height::new(*height), Arc::clone(members))).collect(),
             guard: self.guard.clone(),
             guard_lost: self.guard_lost,
             blocks: self.journal.values().cloned().collect(),

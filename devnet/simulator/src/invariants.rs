@@ -34,6 +34,14 @@ pub enum Breach {
         /// After what.
         after: u64,
     },
+    /// Two nodes began one epoch with other validators.
+    #[error("node {node}: epoch {epoch} begins with other validators than elsewhere")]
+    Members {
+        /// Who.
+        node: usize,
+        /// Which.
+        epoch: u64,
+    },
     /// Roots of one height differ.
     #[error("node {node}: another root at height {height}")]
     Roots {

@@ -18,6 +18,7 @@ mod liveness;
 mod memo;
 mod network;
 mod node;
+mod roster;
 mod shrinking;
 mod strikes;
 mod timeline;

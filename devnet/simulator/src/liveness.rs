@@ -56,9 +56,9 @@ impl World {
 
     fn due(&self) -> Option<Pace> {
         let (epoch, view) = self.furthest()?;
-        let set = self.context.signing(epoch).set;
+        let set = self.rosters.set(epoch.get())?;
         let signs = |view: &View| {
-            let leader = set.leader(*view).index();
+            let leader = self.rosters.owner(epoch.get(), set.leader(*view)).unwrap_or(usize::MAX);
             let running = self.nodes.get(leader).and_then(|node| node.running.as_ref());
             self.is_honest(leader) && running.is_some_and(|running| running.replica.status().consensus.signs)
         };

@@ -6,11 +6,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use tonle_consensus::{Block, Checkpoint, GuardRecord, Height, Message, Recipients, Time, ValidatorIndex};
-use tonle_crypto::Canonical;
+use anyhow::{Context, Result, ensure};
+use tonle_consensus::{
+    Block, Checkpoint, GuardRecord, Height, Message, Recipients, SigningContext, Time, ValidatorIndex,
+};
+use tonle_crypto::{Canonical, SecretKey};
 use tonle_ledger::{BlockInput, Executor};
-use tonle_replica::{Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, PeerMessage, Replica, serve};
+use tonle_replica::{
+    Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, Members, PeerMessage, Replica, serve,
+};
 
 use crate::byzantine::Kind;
 use crate::chain::{Chain, START_MS};
@@ -31,8 +35,8 @@ const SPINS_MAX: u32 = 100;
 
 /// A machine: its disk, and what runs on it.
 pub(crate) struct Node {
-    /// The validator that runs it.
-    pub(crate) identity: ValidatorIndex,
+    /// Whose machine it is: the place of its key among the chain's.
+    pub(crate) owner: usize,
     pub(crate) disk: Disk,
     pub(crate) running: Option<Running>,
     /// Counts starts; what was under way at an earlier one is void.
@@ -70,7 +74,10 @@ enum Synced {
 pub(crate) struct Running {
     pub(crate) replica: Replica,
     executor: Executor,
+    /// The epoch of which effects speak that are carried out now.
     epoch: u64,
+    /// The epoch that its replica is in: of which events must speak.
+    pub(crate) epoch_heard: u64,
     started_us: u64,
     tick_at: Option<u64>,
     spins: u32,
@@ -82,10 +89,10 @@ pub(crate) struct Running {
 }
 
 impl Node {
-    /// A machine of the validator at place `owner`, one of `machines`.
+    /// A machine of `owner`, one of `machines`.
     pub(crate) fn new(owner: usize, machines: usize, chain: &Chain, dice: &mut Dice) -> Self {
         Node {
-            identity: validator(owner),
+            owner,
             disk: Disk::new(chain),
             running: None,
             boot: 0,
@@ -142,14 +149,20 @@ impl World {
         if at >= self.chain.validator_keys.len() {
             self.fired.count(Fault::Twins);
         }
-        let me = node.identity;
+        let key = self.chain.validator_keys.get(node.owner).map(SecretKey::public);
         let start = || -> Result<(Replica, Executor, u64)> {
             let epoch = node.disk.height().checked_div(plan).unwrap_or(0);
-            let identity = Identity { context: self.chain.signing(epoch)?, me: Some(me) };
+            let set = self.rosters.set(epoch).context("an epoch that nobody knows")?.clone();
+            let committed = node.disk.committed_set(epoch, plan);
+            ensure!(epoch == 0 || committed == Some(set.digest()), "epoch {epoch} was begun with another set");
+            let before = self.rosters.set(epoch.saturating_sub(1)).context("no epoch before")?;
+            let lanes = before.iter().map(|(_, validator)| validator.key).collect();
+            let context = SigningContext { genesis: self.chain.digest, set };
+            let identity = Identity { context, keys: key.into_iter().collect() };
             let consensus = tonle_consensus::Config { epoch_length: plan, ..tonle_consensus::Config::default() };
             let config = Config { consensus, max_lag: 16, ..Config::default() };
             let executor = Executor::open(&self.chain.genesis, node.disk.state.iter())?;
-            Ok((Replica::new(identity, config, node.disk.recover(plan)?), executor, epoch))
+            Ok((Replica::new(identity, config, node.disk.recover(plan, lanes)?), executor, epoch))
         };
         let (mut replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;
         if self.byzantine.contains_key(&at) {
@@ -161,6 +174,7 @@ impl World {
             replica,
             executor,
             epoch,
+            epoch_heard: epoch,
             started_us: now,
             tick_at: None,
             spins: 0,
@@ -215,6 +229,17 @@ impl World {
         let effects = running.replica.handle(time, event);
         self.trace.update(&now.to_be_bytes());
         self.trace.update(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
+        let mut moved = false;
+        for effect in &effects {
+            if let Effect::EpochBegan { set, .. } = effect {
+                moved |= self.rosters.set(running.epoch_heard).is_none_or(|known| known.digest() != set.digest());
+                running.epoch_heard = set.epoch().get();
+                self.context.begin(set.clone());
+                if !self.rosters.begins(set) {
+                    return Err(Breach::Members { node: at, epoch: set.epoch().get() });
+                }
+            }
+        }
         running.outbox.extend(effects);
         if let Some(deadline) = running.replica.deadline() {
             let overdue = deadline <= monotonic_us;
@@ -229,7 +254,26 @@ impl World {
                 self.at(due, Happening::Tick { node: at, boot });
             }
         }
-        self.pump(at)
+        self.pump(at)?;
+        if moved {
+            // Places changed: whoever is connected is told of again.
+            for other in (0..self.nodes.len()).filter(|other| self.nodes[at].connected[*other]).collect::<Vec<_>>() {
+                self.greet(at, other)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A message reaches a node. Of one that does not serve in its epoch it takes requests only, like any shell.
+    pub(crate) fn deliver(&mut self, from: usize, to: usize, delivery: &Delivery) -> Result<(), Breach> {
+        match (self.place(from, to), &delivery.message) {
+            (Some(from), _) => self.feed(to, Event::Peer { from, message: delivery.checked.clone() }),
+            (None, PeerMessage::Request(request)) => {
+                let response = PeerMessage::Response(serve(request, &self.nodes[to].disk));
+                self.send_to(to, &[from], response)
+            }
+            (None, _) => Ok(()),
+        }
     }
 
     /// A tick that was asked for.
@@ -281,13 +325,12 @@ impl World {
                     let guard = node.disk.guard.as_ref();
                     self.invariants.signs((at, node.guard_aged), guard, epoch, request.statement())?;
                 }
-                let signature =
-                    self.memo.sign(&self.chain.validator_keys[self.identity(at).index()], request.message());
+                let signature = self.memo.sign(&self.chain.validator_keys[self.owner(at)], request.message());
                 let event = Event::Signed { request, signature };
                 self.after(SIGN_US, Happening::Local { node: at, boot, event: Box::new(event) });
             }
             Effect::SignBatch { seq, message } => {
-                let signature = self.memo.sign(&self.chain.validator_keys[self.identity(at).index()], &message);
+                let signature = self.memo.sign(&self.chain.validator_keys[self.owner(at)], &message);
                 let event = Event::BatchSigned { seq, signature };
                 self.after(SIGN_US, Happening::Local { node: at, boot, event: Box::new(event) });
             }
@@ -306,9 +349,9 @@ impl World {
             Effect::Refused { .. } => {}
             Effect::ReleaseBatches { up_to } => self.nodes[at].disk.release_batches(&up_to),
             Effect::ReleaseBlocks { up_to } => self.nodes[at].disk.release_blocks(up_to),
-            Effect::EpochBegan { .. } => {
+            Effect::EpochBegan { set, .. } => {
                 if let Some(running) = &mut self.nodes[at].running {
-                    running.epoch += 1;
+                    running.epoch = set.epoch().get();
                 }
             }
             Effect::Misbehaviour(proof) if self.is_honest(at) => return self.accused(at, &proof),
@@ -405,7 +448,7 @@ impl World {
         running.stored_us = done;
         running.storing.push_back(Arc::clone(&batch));
         if self.sabotage == Some(Sabotage::BatchNotSynced) {
-            let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
+            let event = Event::BatchStored { lane: *batch.lane(), digest: batch.digest() };
             self.after(1, Happening::Local { node: at, boot, event: Box::new(event) });
         }
         self.at(done, Happening::Stored { node: at, boot });
@@ -421,8 +464,8 @@ impl World {
         let Some(batch) = node.running.as_mut().and_then(|running| running.storing.pop_front()) else {
             return Ok(());
         };
-        let event = Event::BatchStored { lane: batch.lane(), digest: batch.digest() };
-        node.disk.lane_lost &= batch.lane() != node.identity;
+        let event = Event::BatchStored { lane: *batch.lane(), digest: batch.digest() };
+        node.disk.lane_lost &= *batch.lane() != self.chain.validator_keys[node.owner].public();
         node.disk.log.push(batch);
         if sync == Synced::ThenCrash {
             self.die(at);
@@ -475,7 +518,8 @@ impl World {
             results_root: executed.results_root,
         };
         node.disk.state.apply(&executed.changes);
-        node.disk.write_block(&block, checkpoint);
+        let members: Option<Members> = None;
+        node.disk.write_block(&block, checkpoint, members.clone());
         if sync == Synced::ThenCrash {
             self.die(at);
             return Ok(());
@@ -486,31 +530,41 @@ impl World {
         if self.is_honest(at) {
             self.invariants.executed(at, &executed)?;
         }
-        self.feed(at, Event::Executed { checkpoint })
+        self.feed(at, Event::Executed { checkpoint, members })
     }
 
     /// Sends over a real wire format: encoded, decoded and checked once, for all receivers.
     fn send(&mut self, from: usize, to: &Recipients, message: PeerMessage) -> Result<(), Breach> {
-        let me = self.identity(from);
-        let wanted: Vec<ValidatorIndex> = match to {
-            Recipients::One(one) => vec![*one],
-            Recipients::Many(many) => many.clone(),
-            Recipients::All => (0..self.chain.validator_keys.len()).map(validator).collect(),
+        let epoch = self.nodes[from].running.as_ref().map_or(0, |running| running.epoch);
+        let owner = |place: &ValidatorIndex| self.rosters.owner(epoch, *place);
+        let wanted: Vec<usize> = match to {
+            Recipients::One(one) => owner(one).into_iter().collect(),
+            Recipients::Many(many) => many.iter().filter_map(owner).collect(),
+            // Those too who are to serve, or did: a shell does not know them apart.
+            Recipients::All => (0..self.chain.validator_keys.len()).collect(),
         };
-        let of = |one: &ValidatorIndex| {
-            let machines = self.nodes.iter().enumerate().filter(|(_, node)| node.identity == *one);
+        let of = |owner: &usize| {
+            let machines = self.nodes.iter().enumerate().filter(|(_, node)| node.owner == *owner);
             machines.map(|(at, _)| at).collect::<Vec<_>>()
         };
-        let receivers: Vec<usize> = wanted.iter().filter(|one| **one != me).flat_map(of).collect();
+        let me = self.owner(from);
+        let receivers: Vec<usize> = wanted.iter().filter(|owner| **owner != me).flat_map(of).collect();
+        self.send_to(from, &receivers, message)
+    }
+
+    fn send_to(&mut self, from: usize, receivers: &[usize], message: PeerMessage) -> Result<(), Breach> {
         if !self.is_honest(from) {
-            return self.misbehave(from, &receivers, &message);
+            return self.misbehave(from, receivers, &message);
         }
         self.vouches(from, &message)?;
         let delivery = self.check(&message).map_err(|why| Breach::HonestRefused { node: from, why })?;
         if let PeerMessage::Consensus(message) = &message {
-            self.invariants.says(from, me, message);
+            let me = self.rosters.place(message.epoch().get(), self.owner(from));
+            if let Some(me) = me {
+                self.invariants.says(from, me, message);
+            }
         }
-        for receiver in receivers {
+        for receiver in receivers.iter().copied() {
             if matches!(message, PeerMessage::Consensus(Message::Certificate(_))) {
                 self.invariants.certifies(from, receiver, self.now_us / 1_000_000)?;
             }
@@ -544,12 +598,15 @@ impl World {
     /// R8 for data: what leaves a node as its own, or as held by it, is on its disk.
     fn vouches(&self, from: usize, message: &PeerMessage) -> Result<(), Breach> {
         let node = &self.nodes[from];
-        let lane = &self.chain.validator_keys[from];
+        let lane = &self.chain.validator_keys[node.owner];
         let digests: Vec<_> = match message {
             PeerMessage::Acknowledge(acknowledgement) => {
                 acknowledgement.lanes.iter().map(|line| (line.lane.index(), line.tip.seq, line.tip.digest)).collect()
             }
-            PeerMessage::Batch(batch) if *batch.lane() == lane.public() => vec![(from, batch.seq(), batch.digest())],
+            PeerMessage::Batch(batch) if *batch.lane() == lane.public() => {
+                let place = self.place(from, from).map_or(usize::MAX, ValidatorIndex::index);
+                vec![(place, batch.seq(), batch.digest())]
+            }
             PeerMessage::Batch(_)
             | PeerMessage::Consensus(_)
             | PeerMessage::Request(_)
@@ -574,12 +631,11 @@ impl World {
         }
         let was = std::mem::replace(&mut self.nodes[other].connected[one], false);
         // A validator that runs twice is gone when both are.
-        let gone = self.identity(one);
-        let still = (0..self.nodes.len()).any(|at| self.nodes[other].connected[at] && self.identity(at) == gone);
+        let gone = self.owner(one);
+        let still = (0..self.nodes.len()).any(|at| self.nodes[other].connected[at] && self.owner(at) == gone);
         if was && !still && self.nodes[other].running.is_some() {
             let boot = self.nodes[other].boot;
-            let event = Event::Disconnected(gone);
-            self.after(1_000, Happening::Local { node: other, boot, event: Box::new(event) });
+            self.after(1_000, Happening::Gone { node: other, boot, owner: gone });
         }
     }
 }

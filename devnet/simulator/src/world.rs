@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tonle_consensus::ValidatorIndex;
-use tonle_crypto::{Digest, Domain, StreamingDigest, Verified};
+use tonle_crypto::{Digest, Domain, SecretKey, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
 use tonle_replica::{CheckedMessage, Event, Misbehaviour, PeerContext, PeerMessage};
 
@@ -21,6 +21,7 @@ use crate::liveness::Pace;
 use crate::memo::Memo;
 use crate::network::Network;
 use crate::node::{Node, chain, missing};
+use crate::roster::Rosters;
 use crate::shrinking::Without;
 use crate::timeline::{Deed, Line, Timeline};
 
@@ -84,16 +85,51 @@ pub struct Report {
 /// What is going to happen.
 #[allow(clippy::large_enum_variant, reason = "an entry moves twice; to box each event costs more")]
 pub(crate) enum Happening {
-    Deliver { from: usize, to: usize, boot: u64, message: Rc<Delivery> },
-    Tick { node: usize, boot: u64 },
-    Local { node: usize, boot: u64, event: Box<Event> },
-    Persisted { node: usize, boot: u64 },
-    Stored { node: usize, boot: u64 },
-    Written { node: usize, boot: u64 },
-    Connect { one: usize, other: usize },
-    Submit { client: usize, node: Option<usize> },
+    Deliver {
+        from: usize,
+        to: usize,
+        boot: u64,
+        message: Rc<Delivery>,
+    },
+    Tick {
+        node: usize,
+        boot: u64,
+    },
+    /// The last connection to an owner's machines is gone.
+    Gone {
+        node: usize,
+        boot: u64,
+        owner: usize,
+    },
+    Local {
+        node: usize,
+        boot: u64,
+        event: Box<Event>,
+    },
+    Persisted {
+        node: usize,
+        boot: u64,
+    },
+    Stored {
+        node: usize,
+        boot: u64,
+    },
+    Written {
+        node: usize,
+        boot: u64,
+    },
+    Connect {
+        one: usize,
+        other: usize,
+    },
+    Submit {
+        client: usize,
+        node: Option<usize>,
+    },
     Strike(Strike),
-    Restart { node: usize },
+    Restart {
+        node: usize,
+    },
     Heal,
 }
 
@@ -113,6 +149,7 @@ pub(crate) struct World {
     pub(crate) now_us: u64,
     pub(crate) chain: Chain,
     pub(crate) context: PeerContext,
+    pub(crate) rosters: Rosters,
     pub(crate) epoch_length: u64,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) drill: Option<Crash>,
@@ -303,7 +340,8 @@ impl World {
         invariants.set_supply(opening.supply);
         Ok(World {
             now_us: 0,
-            context: PeerContext::new(chain.digest, chain.set.clone()),
+            context: PeerContext::new(chain.digest, chain.set.clone()).keeping_all(),
+            rosters: Rosters::new(chain.validator_keys.iter().map(SecretKey::public).collect(), &chain.set),
             chain,
             epoch_length,
             sabotage: None,
@@ -413,17 +451,24 @@ impl World {
         match happening {
             Happening::Deliver { from, to, boot, message } if self.is_current(to, boot) => {
                 self.hear(to, &message.message)?;
-                let from = self.identity(from);
-                self.feed(to, Event::Peer { from, message: message.checked.clone() })
+                self.deliver(from, to, &message)
             }
             Happening::Tick { node, boot } if self.is_current(node, boot) => self.tick(node),
             Happening::Local { node, boot, event } if self.is_current(node, boot) => self.feed(node, *event),
+            Happening::Gone { node, boot, owner } if self.is_current(node, boot) => {
+                let epoch = self.nodes[node].running.as_ref().map_or(0, |running| running.epoch_heard);
+                match self.rosters.place(epoch, owner) {
+                    Some(place) => self.feed(node, Event::Disconnected(place)),
+                    None => Ok(()),
+                }
+            }
             Happening::Persisted { node, boot } if self.is_current(node, boot) => self.persisted(node),
             Happening::Stored { node, boot } if self.is_current(node, boot) => self.stored(node),
             Happening::Written { node, boot } if self.is_current(node, boot) => self.written(node),
             Happening::Deliver { .. }
             | Happening::Tick { .. }
             | Happening::Local { .. }
+            | Happening::Gone { .. }
             | Happening::Persisted { .. }
             | Happening::Stored { .. }
             | Happening::Written { .. } => Ok(()),
@@ -443,9 +488,14 @@ impl World {
         }
     }
 
-    /// The validator that a machine is.
-    pub(crate) fn identity(&self, node: usize) -> ValidatorIndex {
-        self.nodes.get(node).map_or(ValidatorIndex::new(u16::MAX), |node| node.identity)
+    /// Whose machine it is.
+    pub(crate) fn owner(&self, node: usize) -> usize {
+        self.nodes.get(node).map_or(usize::MAX, |node| node.owner)
+    }
+    /// The place that `node` has in the epoch that `by` is in; none when it does not serve there.
+    pub(crate) fn place(&self, node: usize, by: usize) -> Option<ValidatorIndex> {
+        let epoch = self.nodes.get(by)?.running.as_ref()?.epoch_heard;
+        self.rosters.place(epoch, self.owner(node))
     }
     pub(crate) fn is_honest(&self, node: usize) -> bool {
         !self.byzantine.contains_key(&node)
@@ -459,7 +509,7 @@ impl World {
     }
 
     fn connect(&mut self, one: usize, other: usize) -> Result<(), Breach> {
-        let possible = self.identity(one) != self.identity(other)
+        let possible = self.owner(one) != self.owner(other)
             && self.nodes[one].running.is_some()
             && self.nodes[other].running.is_some()
             && !self.nodes[one].connected[other]
@@ -470,9 +520,16 @@ impl World {
         }
         self.nodes[one].connected[other] = true;
         self.nodes[other].connected[one] = true;
-        let (this, that) = (self.identity(one), self.identity(other));
-        self.feed(one, Event::Connected(that))?;
-        self.feed(other, Event::Connected(this))
+        self.greet(one, other)?;
+        self.greet(other, one)
+    }
+
+    /// Tells a node of a connection, when whoever is at the other end serves in its epoch.
+    pub(crate) fn greet(&mut self, node: usize, other: usize) -> Result<(), Breach> {
+        match self.place(other, node) {
+            Some(place) => self.feed(node, Event::Connected(place)),
+            None => Ok(()),
+        }
     }
 
     /// A client submits, and comes back until it has its receipt. One whose transaction a node accepted trusts it, for
@@ -505,9 +562,10 @@ impl World {
     /// Only a Byzantine validator may ever contradict itself, or in its lane one that lost its batch log.
     pub(crate) fn accused(&mut self, by: usize, proof: &Misbehaviour) -> Result<(), Breach> {
         let accused = match proof {
-            Misbehaviour::Consensus(evidence) => evidence.signer.index(),
-            Misbehaviour::Lane { first, .. } => first.lane().index(),
+            Misbehaviour::Consensus(evidence) => self.rosters.owner(evidence.epoch.get(), evidence.signer),
+            Misbehaviour::Lane { first, .. } => self.rosters.owner_of(first.lane()),
         };
+        let accused = accused.unwrap_or(usize::MAX);
         if !self.is_honest(accused) {
             self.fired.count(Fault::Exposed);
             return Ok(());

@@ -17,10 +17,10 @@
 //!
 //! Must not know: lanes' windows, acknowledgements, what a transaction does.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use tonle_consensus::{ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Signature, Verified, Verifier, Writer};
 use tonle_ledger::{Rejection, SignedTransaction};
 
@@ -36,17 +36,17 @@ const SIGNATURE_BYTES: usize = Signature::LENGTH;
 pub struct BatchContext {
     /// Digest of the genesis document.
     pub chain: Digest,
-    /// Whose lanes there are.
-    pub set: ValidatorSet,
+    /// The lanes that there are.
+    pub lanes: Arc<BTreeSet<PublicKey>>,
 }
 
-/// Why a batch is refused. Its author is at fault, and whoever passed it on.
+/// Why a batch is refused. But for [`InvalidBatch::Lane`] its author is at fault, and whoever passed it on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBatch {
     /// Made for another chain.
     #[error("batch of another chain")]
     Chain,
-    /// The lane is no validator's.
+    /// The lane is no validator's of this epoch. Nobody need be at fault: sets change, and news of it travel apart.
     #[error("batch of an unknown lane")]
     Lane,
     /// Number 0, or number 1 with a parent, or a later one without.
@@ -168,7 +168,6 @@ impl Canonical for RawBatch {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Batch {
     raw: Arc<RawBatch>,
-    lane: ValidatorIndex,
     transactions: Vec<Arc<Verified<SignedTransaction>>>,
     operations: u64,
 }
@@ -182,7 +181,9 @@ impl Batch {
         if raw.chain != context.chain {
             return Err(InvalidBatch::Chain);
         }
-        let lane = context.set.index_of(&raw.lane).ok_or(InvalidBatch::Lane)?;
+        if !context.lanes.contains(&raw.lane) {
+            return Err(InvalidBatch::Lane);
+        }
         if raw.seq == 0 || (raw.seq == 1) != (raw.parent == Digest::ZERO) {
             return Err(InvalidBatch::Place);
         }
@@ -197,7 +198,7 @@ impl Batch {
         if transactions.is_empty() || transactions.len() != raw.count || operations > BATCH_OPERATIONS_MAX {
             return Err(InvalidBatch::Size { transactions: transactions.len(), operations });
         }
-        Ok(Batch { raw, lane, transactions, operations: u64::try_from(operations).unwrap_or(u64::MAX) })
+        Ok(Batch { raw, transactions, operations: u64::try_from(operations).unwrap_or(u64::MAX) })
     }
 
     /// The batch as it travels and is stored.
@@ -205,10 +206,10 @@ impl Batch {
     pub fn raw(&self) -> &Arc<RawBatch> {
         &self.raw
     }
-    /// Whose lane it is in.
+    /// The author's key, which names the lane. Its place among the validators changes with their set.
     #[must_use]
-    pub fn lane(&self) -> ValidatorIndex {
-        self.lane
+    pub fn lane(&self) -> &PublicKey {
+        self.raw.lane()
     }
     /// Its number in its lane.
     #[must_use]
@@ -259,7 +260,6 @@ pub(crate) struct UnsignedBatch {
     bytes: Vec<u8>,
     chain: Digest,
     key: PublicKey,
-    lane: ValidatorIndex,
     tip: Tip,
     parent: Digest,
     transactions: Vec<Arc<Verified<SignedTransaction>>>,
@@ -269,7 +269,7 @@ impl UnsignedBatch {
     /// Packs `transactions`, which the caller keeps within the bounds of a batch.
     pub(crate) fn pack(
         chain: Digest,
-        (lane, key): (ValidatorIndex, PublicKey),
+        key: PublicKey,
         parent: Tip,
         transactions: Vec<Arc<Verified<SignedTransaction>>>,
     ) -> Self {
@@ -281,7 +281,7 @@ impl UnsignedBatch {
         }
         let bytes = writer.finish();
         let tip = Tip { seq, digest: BATCH.digest(&bytes) };
-        UnsignedBatch { bytes, chain, key, lane, tip, parent: parent.digest, transactions }
+        UnsignedBatch { bytes, chain, key, tip, parent: parent.digest, transactions }
     }
     pub(crate) fn tip(&self) -> Tip {
         self.tip
@@ -291,6 +291,9 @@ impl UnsignedBatch {
     }
     pub(crate) fn size(&self) -> usize {
         self.bytes.len().saturating_add(SIGNATURE_BYTES)
+    }
+    pub(crate) fn into_transactions(self) -> Vec<Arc<Verified<SignedTransaction>>> {
+        self.transactions
     }
     /// Adds the signature that the shell's signer made with the lane's key over [`UnsignedBatch::preimage`].
     pub(crate) fn sign(self, signature: Signature) -> Batch {
@@ -309,7 +312,6 @@ impl UnsignedBatch {
         };
         Batch {
             raw: Arc::new(raw),
-            lane: self.lane,
             transactions: self.transactions,
             operations: u64::try_from(operations).unwrap_or(u64::MAX),
         }

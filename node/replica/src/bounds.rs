@@ -77,6 +77,8 @@ pub const MESSAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX + 64 * 1024;
 pub const RESEND_US: u64 = 500_000;
 /// Batches that one resend brings a peer.
 pub const RESEND_BATCHES: usize = 8;
+/// Lists of validators that are kept for headers still to come: one change a height, and the ledger allows few an epoch.
+pub const MEMBERSHIPS_MAX: usize = 256;
 /// A validator that has just started asks again after this long, in microseconds, whoever did not show what it holds.
 pub const GREET_US: u64 = 250_000;
 /// A validator that lost its guard asks for the others' epochs again after this long, in microseconds.

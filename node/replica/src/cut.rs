@@ -5,7 +5,7 @@
 use tonle_consensus::{
     Block, Checkpoint, Header, HeaderFields, Height, Timestamp, VALIDATORS_MAX, ValidatorIndex, payload_digest,
 };
-use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, PublicKey, Reader, Writer};
 
 /// A place in a lane: the batch with this sequence number and digest, and by hash chain all before it.
 ///
@@ -64,6 +64,12 @@ impl Cut {
     #[must_use]
     pub fn tip(&self, lane: ValidatorIndex) -> Tip {
         self.0.get(lane.index()).copied().unwrap_or(Tip::EMPTY)
+    }
+    /// The same places for another list of lanes: those that stay keep theirs, new ones are empty, others are gone.
+    #[must_use]
+    pub fn relocated(&self, from: &[PublicKey], to: &[PublicKey]) -> Self {
+        let place = |key: &PublicKey| from.iter().position(|lane| lane == key).and_then(|at| self.0.get(at)).copied();
+        Cut(to.iter().map(|key| place(key).unwrap_or(Tip::EMPTY)).collect())
     }
     /// Replaces one lane's tip.
     pub(crate) fn advance(&mut self, lane: ValidatorIndex, tip: Tip) {
@@ -127,20 +133,23 @@ impl Canonical for AcknowledgedLane {
 /// How far a validator holds lanes durably. Cumulative; the connection authenticates who says it.
 ///
 /// ```text
+/// set     32   digest of the validators whose places name the lanes
 /// count    4
 /// lines   42 each   lane 2, seq 8, digest 32
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
+    /// Digest of the validators whose places name the lanes.
+    pub set: Digest,
     /// At most one line for each lane.
     pub lanes: Vec<AcknowledgedLane>,
 }
 
 impl Canonical for Acknowledgement {
     fn encode_to(&self, writer: &mut Writer) {
-        writer.list(&self.lanes);
+        writer.digest(&self.set).list(&self.lanes);
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Acknowledgement { lanes: reader.list("acknowledgement", VALIDATORS_MAX)? })
+        Ok(Acknowledgement { set: reader.digest()?, lanes: reader.list("acknowledgement", VALIDATORS_MAX)? })
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use tonle_consensus::{
     Anchor, Block, Checkpoint, Evidence, GuardRecord, HaltReason, Header, Height, QuorumCertificate, Recipients,
-    SignRequest, SigningContext, Statement, Tip as FinalTip, ValidatorIndex,
+    SignRequest, SigningContext, Statement, Tip as FinalTip, ValidatorIndex, ValidatorSet,
 };
-use tonle_crypto::{Digest, Signature, Verified};
+use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::SignedTransaction;
 
-use crate::{Batch, CheckedMessage, Cut, PeerMessage, Request};
+use crate::{Batch, CheckedMessage, Members, PeerMessage, Request};
 
 /// What happens to the replica.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub enum Event {
     /// The batch is durable in the batch log: the answer to [`Effect::StoreBatch`].
     BatchStored {
         /// Its lane.
-        lane: ValidatorIndex,
+        lane: PublicKey,
         /// Its digest.
         digest: Digest,
     },
@@ -63,6 +63,8 @@ pub enum Event {
     Executed {
         /// Height and roots after it.
         checkpoint: Checkpoint,
+        /// The ledger's list of validators, when the block changed it.
+        members: Option<Members>,
     },
 }
 
@@ -120,18 +122,23 @@ pub enum Effect {
     },
     /// The batch log may drop every lane's batches up to here: they are in the database.
     ReleaseBatches {
-        /// The cut of the last executed block.
-        up_to: Cut,
+        /// For each lane, by its key, the number of its last batch that is executed; the highest number there is for a
+        /// lane that has ended.
+        up_to: Vec<(PublicKey, u64)>,
     },
     /// Blocks of the guard file at or below this height may be dropped: they are in the database.
     ReleaseBlocks {
         /// The height.
         up_to: Height,
     },
-    /// A new epoch began. Purely informative; [`crate::PeerContext`] follows by itself.
+    /// A new epoch began. Places in later effects, and in events from now on, are those of its validators, and
+    /// [`crate::PeerContext::begin`] is to be told. When its set is another than before, nobody counts as connected:
+    /// [`Event::Connected`] comes again for each validator that is.
     EpochBegan {
         /// The anchor, to be found again at a restart: [`Recovered::anchor`].
         anchor: Anchor,
+        /// The epoch's validators.
+        set: ValidatorSet,
     },
     /// A validator contradicted itself: keep it and show it.
     Misbehaviour(Misbehaviour),
@@ -216,6 +223,14 @@ pub enum Halt {
     /// A quorum certified a block that breaks the rules.
     #[error("certified block {0:?} breaks the rules of lanes")]
     Rules(Header),
+    /// A quorum certified other validators for the next epoch than execution here gives.
+    #[error("validators diverged: {ours:?} here, {:?} in certified header {header:?}", header.next_set())]
+    Members {
+        /// Digest of the set that execution here gives.
+        ours: Option<Digest>,
+        /// The header that says otherwise.
+        header: Header,
+    },
 }
 
 /// Parameters. Those marked *chain* come from genesis and are equal on all validators.
@@ -248,6 +263,10 @@ impl Default for Config {
 pub struct Recovered {
     /// The epoch's anchor: genesis, or the last block of the epoch before with its FC.
     pub anchor: Anchor,
+    /// The lanes that the anchor's cut is of, in order: the validators of its own epoch.
+    pub anchor_lanes: Vec<PublicKey>,
+    /// The ledger's lists of validators that a header to come may commit, each with the height since which it stands.
+    pub members: Vec<(Height, Members)>,
     /// The last guard record; `None` when nothing was ever signed.
     pub guard: Option<GuardRecord>,
     /// The guard file is missing, damaged or restored: sign nothing.
@@ -269,8 +288,16 @@ pub struct Recovered {
 pub struct Identity {
     /// The chain and the validators of the epoch that [`Recovered::anchor`] opens.
     pub context: SigningContext,
-    /// Its place among them; `None` for an observer.
-    pub me: Option<ValidatorIndex>,
+    /// Its consensus keys: one, or two while it goes from one to the next; none for one that only observes.
+    pub keys: Vec<PublicKey>,
+}
+
+impl Identity {
+    /// Its place among the epoch's validators; `None` for an observer.
+    #[must_use]
+    pub fn me(&self) -> Option<ValidatorIndex> {
+        self.keys.iter().find_map(|key| self.context.set.index_of(key))
+    }
 }
 
 /// A snapshot for operators.

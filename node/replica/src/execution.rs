@@ -99,6 +99,15 @@ impl Execution {
         FINAL_QUEUE_MAX.saturating_sub(self.waiting.len())
     }
 
+    /// The lanes are others from the tip on, and this is its cut among them. Nothing waits, nothing runs.
+    pub(crate) fn relocate(&mut self, cut: Cut) {
+        self.cut = cut;
+    }
+    /// The lowest checkpoint that a header still to come may name.
+    pub(crate) fn named(&self) -> Height {
+        self.named
+    }
+
     /// Takes the next final block. Says whether it was: what is known already, or does not fit any more, is left to
     /// catch-up.
     ///

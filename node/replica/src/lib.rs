@@ -27,6 +27,7 @@ mod cut;
 mod event;
 mod execution;
 mod lanes;
+mod membership;
 mod message;
 mod proposals;
 mod rejoin;
@@ -43,5 +44,6 @@ pub use cut::{AcknowledgedLane, Acknowledgement, Cut, Tip, genesis_block};
 pub use event::{
     Config, Effect, Event, FinalBlock, Halt, Identity, LaneStatus, Misbehaviour, Recovered, Refusal, ReplicaStatus,
 };
+pub use membership::Members;
 pub use message::{CertifiedBlock, Found, PeerMessage, Query, Request, Response};
 pub use replica::Replica;

@@ -13,6 +13,7 @@ use crate::Cut;
 use crate::bounds::BLOCK_INTERVAL_MIN_US;
 use crate::execution::{Execution, Judged, cut_of};
 use crate::lanes::{Judgement, Lanes, Limits, Want};
+use crate::membership::Membership;
 use crate::message::encode_sidecar;
 
 /// Proposals judged at once: those of the last few views.
@@ -29,13 +30,39 @@ pub(crate) struct Rules {
     pub(crate) max_lag: u64,
     /// Heights of an epoch.
     pub(crate) epoch_length: u64,
-    /// Digest of the next epoch's validators.
-    pub(crate) next_set: Option<Digest>,
+    /// The epoch's validators.
+    pub(crate) set: ValidatorSet,
+    /// The block that the epoch starts from, and its cut among the epoch's lanes.
+    pub(crate) anchor: (Digest, Cut),
+}
+
+/// What a header says of the next epoch's validators, or has to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NextSet {
+    /// It is not an epoch's last.
+    Silent,
+    /// Their digest.
+    Digest(Digest),
+    /// Its checkpoint is not executed here.
+    Unknown,
 }
 
 impl Rules {
-    fn next_set_at(&self, height: u64) -> Option<Digest> {
-        self.next_set.filter(|_| height.checked_rem(self.epoch_length) == Some(0))
+    fn next_set(&self, height: u64, checkpoint: &Checkpoint, execution: &Execution, members: &Membership) -> NextSet {
+        if height.checked_rem(self.epoch_length) != Some(0) {
+            return NextSet::Silent;
+        }
+        if checkpoint.height > execution.executed() {
+            return NextSet::Unknown;
+        }
+        let next = self.set.epoch().next().and_then(|epoch| members.set(epoch, checkpoint.height));
+        // A list that no set can be made of changes nothing: the present one stays.
+        NextSet::Digest(next.unwrap_or_else(|| self.set.clone()).digest())
+    }
+    /// The cut of a proposal's parent, which may be of the epoch before.
+    fn cut_of_parent(&self, parent: &Block) -> Option<Cut> {
+        let (anchor, cut) = &self.anchor;
+        if parent.digest() == *anchor { Some(cut.clone()) } else { cut_of(parent, self.set.len()) }
     }
     fn lags(&self, height: u64, checkpoint: &Checkpoint) -> bool {
         height.saturating_sub(checkpoint.height.get()) > self.max_lag
@@ -78,12 +105,12 @@ impl Proposals {
     }
 
     /// Consensus asks about a proposal. Gives the batches that came beside it.
-    pub(crate) fn ask(&mut self, proposal: Arc<Proposal>, parent: Block, set: &ValidatorSet) -> Vec<Arc<Batch>> {
-        let (lanes, leader) = (set.len(), set.leader(proposal.view));
+    pub(crate) fn ask(&mut self, proposal: Arc<Proposal>, parent: Block, rules: &Rules) -> Vec<Arc<Batch>> {
+        let (lanes, leader) = (rules.set.len(), rules.set.leader(proposal.view));
         let digest = proposal.block.digest();
         let inline = self.inline.iter().position(|(block, _)| *block == digest);
         let inline = inline.and_then(|at| self.inline.remove(at)).map(|(_, batches)| batches).unwrap_or_default();
-        let cuts = cut_of(&parent, lanes).zip(cut_of(&proposal.block, lanes));
+        let cuts = rules.cut_of_parent(&parent).zip(cut_of(&proposal.block, lanes));
         self.checks.retain(|check| check.proposal.view != proposal.view || check.proposal.block.digest() != digest);
         if self.checks.len() >= CHECKS_MAX {
             self.checks.pop_front();
@@ -106,14 +133,20 @@ impl Proposals {
     }
 
     /// The answers that can be given by now, and for each valid proposal its cut.
-    pub(crate) fn judge(&mut self, rules: &Rules, execution: &Execution, lanes: &Lanes) -> Vec<(Input, Option<Cut>)> {
+    pub(crate) fn judge(
+        &mut self,
+        rules: &Rules,
+        execution: &Execution,
+        members: &Membership,
+        lanes: &Lanes,
+    ) -> Vec<(Input, Option<Cut>)> {
         let mut answers = Vec::new();
         self.checks.retain_mut(|check| {
             let (block, view) = (check.proposal.block.digest(), check.proposal.view);
             if check.proposal.block.height() <= execution.tip().height() {
                 return false;
             }
-            let verdict = check.judge(rules, execution, lanes);
+            let verdict = check.judge(rules, execution, members, lanes);
             if let Some(verdict) = verdict {
                 let cut = check.cuts.take().map(|(_, cut)| cut).filter(|_| verdict == Verdict::Valid);
                 answers.push((Input::Checked { block, view, verdict }, cut));
@@ -124,10 +157,16 @@ impl Proposals {
     }
 
     /// The payload, when there is one to propose.
-    pub(crate) fn build(&mut self, rules: &Rules, execution: &Execution, lanes: &Lanes) -> Option<Input> {
+    pub(crate) fn build(
+        &mut self,
+        rules: &Rules,
+        execution: &Execution,
+        members: &Membership,
+        lanes: &Lanes,
+    ) -> Option<Input> {
         let build = self.build.as_ref()?;
         let parent = build.parent.header();
-        let before = cut_of(&build.parent, execution.cut().tips().len())?;
+        let before = rules.cut_of_parent(&build.parent)?;
         let height = parent.height().next()?.get();
         let lags = rules.lags(height, &execution.checkpoint(parent, true));
         let (cut, inline) =
@@ -136,12 +175,18 @@ impl Proposals {
         if !moves && !build.may_be_empty {
             return None;
         }
+        let checkpoint = execution.checkpoint(parent, moves);
+        let next_set = match rules.next_set(height, &checkpoint, execution, members) {
+            NextSet::Silent => None,
+            NextSet::Digest(digest) => Some(digest),
+            NextSet::Unknown => return None,
+        };
         let input = Input::Built {
             view: build.view,
             payload: cut.encode(),
             sidecar: encode_sidecar(&inline),
-            checkpoint: execution.checkpoint(parent, moves),
-            next_set: rules.next_set_at(height),
+            checkpoint,
+            next_set,
             moves,
         };
         self.build = None;
@@ -169,22 +214,28 @@ impl Proposals {
 }
 
 impl Check {
-    fn judge(&mut self, rules: &Rules, execution: &Execution, lanes: &Lanes) -> Option<Verdict> {
+    fn judge(&mut self, rules: &Rules, execution: &Execution, members: &Membership, lanes: &Lanes) -> Option<Verdict> {
         self.wants.clear();
         let Some((before, cut)) = &self.cuts else { return Some(Verdict::Invalid) };
         let (header, parent) = (self.proposal.block.header(), self.parent.header());
         let height = header.height().get();
         let lags = rules.lags(height, &header.checkpoint()) && cut != before;
-        if lags || header.next_set() != rules.next_set_at(height) {
-            return Some(Verdict::Invalid);
-        }
         let checkpoint = execution.judge(header, parent);
-        if checkpoint == Judged::Invalid {
+        if lags || checkpoint == Judged::Invalid {
             return Some(Verdict::Invalid);
         }
+        let roots_agree = checkpoint == Judged::Agrees;
+        let set_agrees = match (rules.next_set(height, &header.checkpoint(), execution, members), header.next_set()) {
+            (NextSet::Silent, None) => true,
+            (NextSet::Silent, Some(_)) | (NextSet::Digest(_), None) => return Some(Verdict::Invalid),
+            // With other roots the other set may be right, and this node wrong: withhold.
+            (NextSet::Digest(ours), Some(theirs)) if ours != theirs && roots_agree => return Some(Verdict::Invalid),
+            (NextSet::Digest(ours), Some(theirs)) => ours == theirs,
+            (NextSet::Unknown, _) => false,
+        };
         match lanes.judge((execution.cut(), before, cut), rules.limits, &[self.leader]) {
             Judgement::Invalid => Some(Verdict::Invalid),
-            Judgement::Valid => (checkpoint == Judged::Agrees).then_some(Verdict::Valid),
+            Judgement::Valid => (roots_agree && set_agrees).then_some(Verdict::Valid),
             Judgement::Wait(wants) => {
                 self.wants = wants;
                 None

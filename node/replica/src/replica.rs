@@ -7,17 +7,19 @@
 //!
 //! Must not know: what the machines decide, and why.
 
+mod epochs;
 mod restart;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Block, Certificate, Consensus, Demand, GuardRecord, Input, Message, Output, QuorumCertificate, Recipients,
-    Recovered as RecoveredConsensus, Time, Tip as ConsensusTip, ValidatorIndex,
+    Anchor, Block, Consensus, Demand, GuardRecord, Input, Message, Output, QuorumCertificate, Recipients,
+    Recovered as RecoveredConsensus, Time, ValidatorIndex,
 };
 use tonle_crypto::Verified;
 
+use self::epochs::anchor_cut;
 use self::restart::{is_renewed, votes_in};
 use crate::answering::Allowance;
 use crate::blocks::Blocks;
@@ -26,16 +28,19 @@ use crate::catchup::{Catchup, descend, following};
 use crate::checked::Checked;
 use crate::execution::{Execution, cut_of};
 use crate::lanes::{Fetch, Lanes, Limits, Reason};
+use crate::membership::Membership;
 use crate::proposals::{Proposals, Rules};
 use crate::rejoin::Rejoin;
 use crate::{
-    Batch, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event, Found, Halt, Identity, Misbehaviour,
-    PeerMessage, Query, Recovered, ReplicaStatus, Request, Response,
+    Batch, CertifiedBlock, CheckedMessage, Config, Effect, Event, Found, Halt, Identity, Misbehaviour, PeerMessage,
+    Query, Recovered, ReplicaStatus, Request, Response,
 };
 
 /// The node's brain. See the module for how to drive it.
 pub struct Replica {
     identity: Identity,
+    /// One's place among the epoch's validators.
+    me: Option<ValidatorIndex>,
     config: Config,
     rules: Rules,
     consensus: Consensus,
@@ -45,6 +50,7 @@ pub struct Replica {
     catchup: Catchup,
     blocks: Blocks,
     proposals: Proposals,
+    membership: Membership,
     allowance: Allowance,
     /// Where the epoch begins; an older epoch's messages are answered with its certificate.
     anchor: Anchor,
@@ -71,13 +77,7 @@ pub struct Replica {
 
 impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Replica({:?} at {:?}, executed {})",
-            self.identity.me,
-            self.execution.tip(),
-            self.execution.executed()
-        )
+        write!(f, "Replica({:?} at {:?}, executed {})", self.me, self.execution.tip(), self.execution.executed())
     }
 }
 
@@ -85,9 +85,12 @@ impl Replica {
     /// A replica that will begin at [`Event::Start`].
     #[must_use]
     pub fn new(identity: Identity, config: Config, recovered: Recovered) -> Self {
-        let (context, me) = (&identity.context, identity.me);
+        let (context, me) = (&identity.context, identity.me());
         let tip = recovered.tip.block.clone();
-        let cut = cut_of(&tip, context.set.len()).unwrap_or_else(|| Cut::genesis(context.set.len()));
+        let anchor = anchor_cut(&recovered.anchor, &recovered.anchor_lanes, &context.set);
+        let is_anchor = tip.digest() == recovered.anchor.block.digest();
+        let cut = if is_anchor { None } else { cut_of(&tip, context.set.len()) };
+        let cut = cut.unwrap_or_else(|| anchor.clone());
         let mut lanes = Lanes::new(context, me, &cut, &recovered.batches, recovered.lane_lost);
         if recovered.guard_lost || is_renewed(context.set.epoch(), recovered.guard.as_ref()) {
             lanes.close_own();
@@ -116,10 +119,13 @@ impl Replica {
             limits: Limits { bytes: config.max_block_bytes, operations: config.max_block_operations },
             max_lag: config.max_lag,
             epoch_length: config.consensus.epoch_length,
-            next_set: context.set.for_next_epoch().map(|set| set.digest()),
+            set: context.set.clone(),
+            anchor: (recovered.anchor.block.digest(), anchor),
         };
         Replica {
+            me,
             rules,
+            membership: Membership::new(recovered.members),
             consensus,
             lanes,
             fetch: Fetch::default(),
@@ -223,20 +229,8 @@ impl Replica {
                 }
             }
             Event::BatchSigned { seq, signature } => self.lanes.batch_signed(seq, signature, out),
-            Event::BatchStored { lane, digest } => self.lanes.batch_stored(lane, &digest, out),
-            Event::Executed { checkpoint } => match self.execution.executed_block(checkpoint) {
-                Ok(None) => {}
-                Ok(Some(cut)) => {
-                    self.lanes.executed(&cut);
-                    self.blocks.release(checkpoint.height.saturating_sub(1));
-                    out.push(Effect::ReleaseBatches { up_to: cut });
-                    out.push(Effect::ReleaseBlocks { up_to: checkpoint.height });
-                    if self.is_anchored() {
-                        out.append(&mut self.held);
-                    }
-                }
-                Err(halt) => self.halt(halt, out),
-            },
+            Event::BatchStored { lane, digest } => self.lanes.batch_stored(&lane, &digest, out),
+            Event::Executed { checkpoint, members } => self.executed(now, checkpoint, members, out),
         }
     }
 
@@ -244,6 +238,10 @@ impl Replica {
         let now_us = now.monotonic_us;
         match message.0 {
             Checked::Consensus { message, inline } => self.consensus_message(now, from, message, inline, out),
+            Checked::Elsewhere { epoch, certifies_finality } => {
+                self.of_other_epoch(now, from, epoch, certifies_finality, out);
+            }
+            Checked::Nothing => {}
             Checked::Batch(batch) => {
                 self.lanes.received(from, &batch, Reason::Offered, out);
             }
@@ -285,21 +283,7 @@ impl Replica {
         inline: Vec<Arc<Batch>>,
         out: &mut Vec<Effect>,
     ) {
-        let current = self.identity.context.set.epoch();
-        if message.epoch() < current {
-            // The epoch is over: its last block's certificate says so. Who shows such a certificate is not told again: two
-            // that told each other would never stop.
-            let told = message.certifies_finality();
-            let certificate = self.anchor.certificate.clone().filter(|_| !told);
-            if let Some(certificate) = certificate.filter(|_| self.allowance.take(now.monotonic_us, from)) {
-                let message = PeerMessage::Consensus(Message::Certificate(Certificate::Quorum(certificate)));
-                out.push(Effect::Send { to: Recipients::One(from), message });
-            }
-            return;
-        }
-        if message.epoch() > current {
-            // Its epoch began at a block that is not here: there is more to catch up with than this one knows of.
-            self.catchup.behind(self.execution.tip().height().saturating_add(1), vec![from]);
+        if self.of_other_epoch(now, from, message.epoch(), message.certifies_finality(), out) {
             return;
         }
         if let Message::Proposal(proposal) = &*message
@@ -389,9 +373,7 @@ impl Replica {
                 }
             }
         }
-        if let Some(anchor) = self.next_anchor.take() {
-            self.begin_epoch(now, anchor, out);
-        }
+        self.end_epoch(now, out);
     }
 
     fn output(&mut self, now: Time, output: Output, out: &mut Vec<Effect>) -> Option<Block> {
@@ -408,7 +390,7 @@ impl Replica {
                 self.proposals.seen(now.monotonic_us);
                 self.blocks.insert(&proposal.block);
                 let from = self.identity.context.set.leader(proposal.view);
-                for batch in self.proposals.ask(proposal, parent, &self.identity.context.set) {
+                for batch in self.proposals.ask(proposal, parent, &self.rules) {
                     self.lanes.received(from, &batch, Reason::Named, out);
                 }
             }
@@ -452,54 +434,6 @@ impl Replica {
         None
     }
 
-    /// Is the block that this epoch starts from on this disk?
-    fn is_anchored(&self) -> bool {
-        self.anchor.block.height() <= self.execution.executed()
-    }
-
-    fn when_anchored(&mut self, effect: Effect, out: &mut Vec<Effect>) {
-        if self.is_anchored() { out.push(effect) } else { self.held.push(effect) }
-    }
-
-    /// The next epoch's engine starts where the last one ended.
-    fn begin_epoch(&mut self, now: Time, anchor: Anchor, out: &mut Vec<Effect>) {
-        let Some(set) = self.identity.context.set.for_next_epoch() else { return };
-        let epoch = set.epoch();
-        self.identity.context.set = set;
-        self.rules.next_set = self.identity.context.set.for_next_epoch().map(|set| set.digest());
-        self.proposals.clear();
-        self.held.clear();
-        self.demand = Demand::default();
-        self.anchor = anchor.clone();
-        self.consensus = Consensus::new(
-            self.identity.context.clone(),
-            votes_in(epoch, self.identity.me, self.guard.as_ref()),
-            self.config.consensus.clone(),
-            anchor.clone(),
-            RecoveredConsensus {
-                guard: self.guard.clone().filter(|guard| guard.epoch == epoch),
-                blocks: self.journal.iter().filter(|block| block.height() > anchor.block.height()).cloned().collect(),
-                tip: ConsensusTip { block: anchor.block.clone(), certificate: anchor.certificate.clone() },
-                guard_lost: self.guard_lost,
-            },
-        );
-        if !self.heeds_witnesses {
-            self.consensus.ignore_witnesses();
-        }
-        if !self.greeted {
-            self.consensus.hold();
-        }
-        if !self.guard_lost && votes_in(epoch, self.identity.me, self.guard.as_ref()).is_some() {
-            self.lanes.open_own(&self.identity.context);
-        }
-        out.push(Effect::EpochBegan { anchor });
-        self.engine(now, Input::Start, out);
-        let peers: Vec<ValidatorIndex> = self.fetch.peers().iter().copied().collect();
-        for peer in peers {
-            self.engine(now, Input::Connected(peer), out);
-        }
-    }
-
     /// Whatever an event made possible: batches to pack, proposals to judge or build, blocks to execute, data to ask for.
     fn settle(&mut self, now: Time, out: &mut Vec<Effect>) {
         let now_us = now.monotonic_us;
@@ -527,7 +461,7 @@ impl Replica {
             self.demand = demand;
             self.engine(now, Input::Demand(demand), out);
         }
-        for (input, cut) in self.proposals.judge(&self.rules, &self.execution, &self.lanes) {
+        for (input, cut) in self.proposals.judge(&self.rules, &self.execution, &self.membership, &self.lanes) {
             if let Some(cut) = cut {
                 self.lanes.named(&cut);
             }
@@ -537,7 +471,7 @@ impl Replica {
         if self.proposals.wait(now.monotonic_us) {
             return answered;
         }
-        if let Some(input) = self.proposals.build(&self.rules, &self.execution, &self.lanes) {
+        if let Some(input) = self.proposals.build(&self.rules, &self.execution, &self.membership, &self.lanes) {
             self.engine(now, input, out);
             answered = true;
         }
@@ -553,7 +487,10 @@ impl Replica {
         let ask = |(peer, request)| Effect::Send { to: Recipients::One(peer), message: PeerMessage::Request(request) };
         out.extend(self.fetch.poll(now_us).into_iter().map(ask));
         let (tip, room) = (self.execution.tip().height(), self.execution.room());
-        out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
+        // Between two epochs the next one's validators are not known yet, so nothing of it can be checked.
+        if self.next_anchor.is_none() {
+            out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
+        }
         if self.rejoins() {
             out.extend(self.rejoin.poll(now_us, self.fetch.peers(), self.guard_lost).into_iter().map(ask));
         }

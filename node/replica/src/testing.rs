@@ -34,8 +34,13 @@ pub(crate) fn set() -> ValidatorSet {
 pub(crate) fn signing() -> SigningContext {
     SigningContext { genesis: chain(), set: set() }
 }
+/// The first three epochs of the same validators.
 pub(crate) fn context() -> PeerContext {
-    PeerContext::new(chain(), set())
+    let context = PeerContext::new(chain(), set());
+    let next = set().for_next_epoch().unwrap();
+    context.begin(next.for_next_epoch().unwrap());
+    context.begin(next);
+    context
 }
 
 /// A transfer, made distinct by `number`, padded to about `size` bytes.
@@ -67,12 +72,11 @@ pub(crate) fn transaction(number: u64, size: usize) -> Arc<Verified<SignedTransa
 
 /// The batch of a lane after `parent`, with one transaction that `number` makes distinct.
 pub(crate) fn batch_of(index: u16, parent: Tip, number: u64, size: usize) -> Arc<Batch> {
-    let owner = (lane(index), key(index).public());
-    let unsigned = UnsignedBatch::pack(chain(), owner, parent, vec![transaction(number, size)]);
+    let unsigned = UnsignedBatch::pack(chain(), key(index).public(), parent, vec![transaction(number, size)]);
     let signature = key(index).sign(unsigned.preimage());
     let batch = unsigned.sign(signature);
     // Whatever this makes passes the checks that a peer's batch passes.
-    Arc::new(Batch::check(Arc::clone(batch.raw()), context().batches(), &Strict).unwrap())
+    Arc::new(Batch::check(Arc::clone(batch.raw()), &context().batches(), &Strict).unwrap())
 }
 pub(crate) fn batch(index: u16, parent: Tip, number: u64) -> Arc<Batch> {
     batch_of(index, parent, number, 0)
@@ -112,7 +116,7 @@ pub(crate) fn block(parent: &Block, cut: &Cut, named: Checkpoint) -> Block {
 }
 /// An FC of a block by the first three validators.
 pub(crate) fn certificate(block: &Block, epoch: u64) -> QuorumCertificate {
-    let context = context().signing(Epoch::new(epoch));
+    let context = context().signing(Epoch::new(epoch)).unwrap();
     let view = View::new(block.height().get());
     let message = Statement::Finalize { view, block: block.digest() }.preimage(&context);
     let mut signers = Bitmap::new(usize::from(NODES));

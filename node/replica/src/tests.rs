@@ -313,7 +313,7 @@ fn peers_messages_are_refused_for_every_reason() {
     forged[2].certificate.as_mut().unwrap().epoch = Epoch::new(1);
     assert!(matches!(check(run(forged)), Err(InvalidMessage::Consensus(_))));
     let line = AcknowledgedLane { lane: lane(1), tip: Tip::EMPTY };
-    let twice = PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line, line] });
+    let twice = PeerMessage::Acknowledge(Acknowledgement { set: signing().set.digest(), lanes: vec![line, line] });
     assert_eq!(check(twice), Err(InvalidMessage::Repeated));
     let statement = Statement::Notarize { view: View::new(1), block: chain() };
     let signature = key(1).sign(&statement.preimage(&signing()));
@@ -335,7 +335,7 @@ fn batch_with_any_byte_changed_is_refused() {
     let good = batch(1, Tip::EMPTY, 1);
     for at in 0..good.size() {
         let Some(raw) = altered(&good, at) else { continue };
-        assert!(Batch::check(Arc::new(raw), context().batches(), &Strict).is_err(), "byte {at}");
+        assert!(Batch::check(Arc::new(raw), &context().batches(), &Strict).is_err(), "byte {at}");
     }
 }
 
@@ -343,20 +343,20 @@ fn batch_with_any_byte_changed_is_refused() {
 fn batch_out_of_place_or_of_no_lane_is_refused() {
     let other = crate::PeerContext::new(Digest::from_bytes([8; 32]), crate::testing::set());
     let good = batch(1, Tip::EMPTY, 1);
-    let foreign = Batch::check(Arc::clone(good.raw()), other.batches(), &Strict);
+    let foreign = Batch::check(Arc::clone(good.raw()), &other.batches(), &Strict);
     assert_eq!(foreign, Err(InvalidBatch::Chain));
-    let stranger = (lane(1), key(9).public());
+    let stranger = key(9).public();
     let rows = [
         (stranger, Tip::EMPTY, InvalidBatch::Lane),
-        ((lane(1), key(1).public()), Tip { seq: 4, digest: Digest::ZERO }, InvalidBatch::Place),
-        ((lane(1), key(1).public()), Tip { seq: 0, digest: chain() }, InvalidBatch::Place),
-        ((lane(1), key(1).public()), Tip::EMPTY, InvalidBatch::Size { transactions: 0, operations: 0 }),
+        (key(1).public(), Tip { seq: 4, digest: Digest::ZERO }, InvalidBatch::Place),
+        (key(1).public(), Tip { seq: 0, digest: chain() }, InvalidBatch::Place),
+        (key(1).public(), Tip::EMPTY, InvalidBatch::Size { transactions: 0, operations: 0 }),
     ];
     for (owner, parent, expected) in rows {
         let empty = crate::batch::UnsignedBatch::pack(chain(), owner, parent, Vec::new());
         let signature = key(if owner == stranger { 9 } else { 1 }).sign(empty.preimage());
         let raw = Arc::clone(empty.sign(signature).raw());
-        assert_eq!(Batch::check(raw, context().batches(), &Strict), Err(expected));
+        assert_eq!(Batch::check(raw, &context().batches(), &Strict), Err(expected));
     }
 }
 
@@ -366,7 +366,7 @@ fn messages_decode_to_themselves_and_to_nothing_else() {
     let line = AcknowledgedLane { lane: lane(1), tip: good.tip() };
     let messages = [
         PeerMessage::Batch(Arc::clone(good.raw())),
-        PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line] }),
+        PeerMessage::Acknowledge(Acknowledgement { set: signing().set.digest(), lanes: vec![line] }),
         PeerMessage::Request(Request { id: 1, query: Query::Block { digest: chain() } }),
         PeerMessage::Request(Request { id: 1, query: Query::Batches { digest: chain(), floor: 2 } }),
         PeerMessage::Request(Request { id: 1, query: Query::FinalBlocks { from: Height::new(9) } }),
@@ -398,10 +398,12 @@ fn peer_that_asks_too_often_is_not_answered() {
 /// A replica in its second epoch, whose anchor is `anchor`.
 fn in_second_epoch(anchor: &Block) -> Replica {
     let consensus = tonle_consensus::Config { epoch_length: 1, ..tonle_consensus::Config::default() };
-    let identity = Identity { context: context().signing(Epoch::new(1)), me: Some(lane(0)) };
+    let identity = Identity { context: context().signing(Epoch::new(1)).unwrap(), keys: vec![key(0).public()] };
     let certificate = Some(certificate(anchor, 0));
     let recovered = Recovered {
         anchor: Anchor { block: anchor.clone(), certificate: certificate.clone() },
+        anchor_lanes: signing().set.iter().map(|(_, validator)| validator.key).collect(),
+        members: Vec::new(),
         guard: None,
         guard_lost: false,
         blocks: Vec::new(),
@@ -477,7 +479,7 @@ fn nothing_new_is_signed_before_a_quorum_has_answered_after_showing_all_that_it_
     // What it holds of a peer's own votes is among what that peer is shown.
     let (view, block, epoch) = (replica.status().consensus.view, anchor.digest(), Epoch::new(1));
     let statement = Statement::Notarize { view, block };
-    let signature = key(3).sign(&statement.preimage(&context().signing(epoch)));
+    let signature = key(3).sign(&statement.preimage(&context().signing(epoch).unwrap()));
     let vote = Message::Notarize(Vote { epoch, view, block, signer: lane(3), signature });
     let message = check(PeerMessage::Consensus(vote.clone())).unwrap();
     replica.handle(at(90_000), Event::Peer { from: lane(3), message });

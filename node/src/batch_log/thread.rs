@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use tonle_consensus::{ValidatorIndex, ValidatorSet};
+use tonle_consensus::ValidatorSet;
 use tonle_crypto::{Digest, PublicKey};
-use tonle_replica::{Batch, Cut, RawBatch, bounds};
+use tonle_replica::{Batch, RawBatch, bounds};
 
 use super::store::{BatchLogReader, RecoveredBatches, Store};
 use crate::storage::Error;
@@ -23,7 +23,7 @@ const GROUP_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub enum BatchLogEvent {
     /// These batches are durable, in the order they were handed over: lane, number, digest.
-    Stored(Vec<(ValidatorIndex, u64, Digest)>),
+    Stored(Vec<(PublicKey, u64, Digest)>),
     /// The disk failed. The thread has ended; the process must stop.
     Failed(Error),
 }
@@ -42,19 +42,10 @@ pub enum Refused {
 
 /// How far each lane is final and executed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Released(Vec<(PublicKey, u64)>);
-
-impl Released {
-    /// Up to this cut.
-    #[must_use]
-    pub fn up_to(set: &ValidatorSet, cut: &Cut) -> Self {
-        let lanes = set.iter().zip(cut.tips());
-        Released(lanes.map(|((_, validator), tip)| (validator.key, tip.seq)).collect())
-    }
-}
+pub struct Released(pub Vec<(PublicKey, u64)>);
 
 enum Command {
-    Store(ValidatorIndex, Arc<RawBatch>),
+    Store(Arc<RawBatch>),
     Release(Released),
 }
 
@@ -99,7 +90,7 @@ impl BatchLog {
     /// # Errors
     /// [`Refused`].
     pub fn store(&self, batch: &Batch) -> Result<(), Refused> {
-        self.send(Command::Store(batch.lane(), Arc::clone(batch.raw())))
+        self.send(Command::Store(Arc::clone(batch.raw())))
     }
 
     /// Every batch up to `released` is final and executed, and may go.
@@ -155,28 +146,28 @@ fn turn(
     store: &mut Store,
     first: Command,
     commands: &Receiver<Command>,
-) -> Result<Vec<(ValidatorIndex, u64, Digest)>, Error> {
+) -> Result<Vec<(PublicKey, u64, Digest)>, Error> {
     let mut batches = Vec::new();
     let mut stored = Vec::new();
-    let mut released = None;
+    let mut released = Vec::new();
     let mut bytes = 0usize;
     let mut next = Some(first);
     while let Some(command) = next {
         match command {
-            Command::Store(lane, batch) => {
+            Command::Store(batch) => {
                 bytes += batch.bytes().len();
-                stored.push((lane, batch.seq(), batch.digest()));
+                stored.push((*batch.lane(), batch.seq(), batch.digest()));
                 batches.push(batch);
             }
-            Command::Release(up_to) => released = Some(up_to),
+            Command::Release(Released(up_to)) => released.extend(up_to),
         }
         next = if bytes < GROUP_BYTES { commands.try_recv().ok() } else { None };
     }
     if !batches.is_empty() {
         store.store(&batches)?;
     }
-    if let Some(Released(lanes)) = released {
-        store.release(&lanes)?;
+    if !released.is_empty() {
+        store.release(&released)?;
     }
     Ok(stored)
 }

@@ -5,21 +5,37 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::oneshot;
-use tonle_consensus::{Checkpoint, ValidatorIndex};
-use tonle_crypto::{Digest, Verified};
+use tonle_consensus::Checkpoint;
+use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::SignedTransaction;
-use tonle_replica::{Event, Refusal};
+use tonle_replica::{CheckedMessage, Members, Refusal};
 
 use crate::network::Held;
 use crate::storage::Error;
+
+/// What a listed validator, named by its consensus key, did.
+#[derive(Debug)]
+pub enum PeerArrival {
+    /// A connection to it is new or renewed.
+    Connected(PublicKey),
+    /// The last connection to it is gone.
+    Disconnected(PublicKey),
+    /// It sent a message, which was checked.
+    Message {
+        /// Whose connection it came over; for a gossiped batch, whoever passed it on.
+        from: PublicKey,
+        /// The message.
+        message: CheckedMessage,
+    },
+}
 
 /// What reaches the event loop.
 #[derive(Debug)]
 pub enum Arrival {
     /// A connection or a peer's checked message.
     Peer {
-        /// For the replica.
-        event: Event,
+        /// What happened.
+        what: PeerArrival,
         /// The sender's budget, given back once the replica has dealt with it.
         held: Option<Held>,
     },
@@ -31,9 +47,14 @@ pub enum Arrival {
         reply: oneshot::Sender<Result<(), Refusal>>,
     },
     /// Batches are durable in the batch log.
-    Stored(Vec<(ValidatorIndex, u64, Digest)>),
+    Stored(Vec<(PublicKey, u64, Digest)>),
     /// A block is executed and durable in the database.
-    Executed(Checkpoint),
+    Executed {
+        /// Height and roots after it.
+        checkpoint: Checkpoint,
+        /// The ledger's list of validators, when the block changed it.
+        members: Option<Members>,
+    },
     /// Storage failed: the process must stop.
     Failed(Error),
     /// The process was told to stop.

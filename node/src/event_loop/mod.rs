@@ -6,10 +6,12 @@
 
 mod clock;
 mod inbox;
+mod roster;
 mod turn;
 
 pub use clock::Clock;
-pub use inbox::{Arrival, Inbox};
+pub use inbox::{Arrival, Inbox, PeerArrival};
+pub use roster::{Roster, Shared};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,9 +19,8 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tonle_consensus::ValidatorSet;
 use tonle_crypto::SecretKey;
-use tonle_replica::{Batch, Effect, Event, Refusal, Replica, ReplicaStatus};
+use tonle_replica::{Batch, Effect, Event, PeerContext, Refusal, Replica, ReplicaStatus};
 
 use crate::batch_log::BatchLog;
 use crate::executor::Execution;
@@ -43,10 +44,12 @@ pub struct Parts {
     pub replica: Replica,
     /// R8's guard file. The loop owns it: an append and its sync happen on this thread.
     pub guard: GuardFile,
-    /// Signs consensus messages and own batches; `None` for an observer.
-    pub key: Option<SecretKey>,
-    /// The validators, in lane order.
-    pub validators: ValidatorSet,
+    /// Sign consensus messages and own batches; none for an observer, two while one key follows the other.
+    pub keys: Vec<SecretKey>,
+    /// Who serves in the epoch, and who may connect.
+    pub roster: Roster,
+    /// What peers' messages are checked against: told of every epoch.
+    pub context: Arc<PeerContext>,
     /// Batches that are not final yet.
     pub batch_log: BatchLog,
     /// Executes final blocks.
@@ -138,16 +141,47 @@ impl EventLoop {
     }
 
     fn feed(&mut self, event: Event) {
-        let effects = self.parts.replica.handle(self.clock.now(), event);
-        self.effects.extend(effects);
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let effects = self.parts.replica.handle(self.clock.now(), event);
+            for effect in &effects {
+                if let Effect::EpochBegan { set, .. } = effect {
+                    // What is fed from here on names validators by their places in this set.
+                    self.parts.context.begin(set.clone());
+                    events.extend(self.parts.roster.enter(set.clone()).into_iter().map(Event::Connected));
+                }
+            }
+            self.effects.extend(effects);
+        }
+    }
+
+    /// What a listed validator did, for the replica if it serves in this epoch.
+    fn meet(&mut self, what: PeerArrival) {
+        let event = match what {
+            PeerArrival::Connected(key) => self.parts.roster.connected(key).map(Event::Connected),
+            PeerArrival::Disconnected(key) => self.parts.roster.disconnected(&key).map(Event::Disconnected),
+            PeerArrival::Message { from, message } => match self.parts.roster.place(&from) {
+                Some(from) => Some(Event::Peer { from, message }),
+                None => {
+                    // One that is to serve, or did, may ask for what is final.
+                    if let Some(request) = message.into_request() {
+                        self.parts.sync_server.serve(from, request);
+                    }
+                    None
+                }
+            },
+        };
+        if let Some(event) = event {
+            self.feed(event);
+        }
     }
 
     /// Takes one arrival; true when it says stop.
     fn arrive(&mut self, arrival: Arrival, held: &mut Vec<crate::network::Held>) -> Result<bool, Error> {
         match arrival {
-            Arrival::Peer { event, held: budget } => {
+            Arrival::Peer { what, held: budget } => {
                 held.extend(budget);
-                self.feed(event);
+                self.meet(what);
             }
             Arrival::Submitted { transaction, reply } => {
                 let ticket = self.next_ticket;
@@ -160,7 +194,12 @@ impl EventLoop {
                     self.feed(Event::BatchStored { lane, digest });
                 }
             }
-            Arrival::Executed(checkpoint) => self.feed(Event::Executed { checkpoint }),
+            Arrival::Executed { checkpoint, members } => {
+                if let Some(members) = &members {
+                    self.parts.roster.list(members);
+                }
+                self.feed(Event::Executed { checkpoint, members });
+            }
             Arrival::Failed(error) => return Err(error),
             Arrival::Stop => return Ok(true),
         }

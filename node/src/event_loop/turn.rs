@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use tonle_consensus::Message;
+use tonle_crypto::SecretKey;
 use tonle_replica::{Effect, Event, Misbehaviour, PeerMessage};
 
 use super::EventLoop;
@@ -48,13 +49,13 @@ impl EventLoop {
             // Done for the whole turn by `persist`.
             Effect::Persist { .. } => {}
             Effect::Sign(request) => {
-                if let Some(key) = &self.parts.key {
+                if let Some(key) = self.key() {
                     let signature = key.sign(request.message());
                     self.feed(Event::Signed { request, signature });
                 }
             }
             Effect::SignBatch { seq, message } => {
-                if let Some(key) = &self.parts.key {
+                if let Some(key) = self.key() {
                     let signature = key.sign(&message);
                     self.feed(Event::BatchSigned { seq, signature });
                 }
@@ -65,10 +66,14 @@ impl EventLoop {
             }
             Effect::Send { to, message } => {
                 trace_departure(&message);
-                self.parts.network.send(&to, &message);
+                self.parts.network.send(&self.parts.roster.destination(&to), &message);
             }
             Effect::Gossip(batch) => self.parts.network.gossip(batch.raw()),
-            Effect::Serve { to, request } => self.parts.sync_server.serve(to, request),
+            Effect::Serve { to, request } => {
+                if let Some(to) = self.parts.roster.key(to) {
+                    self.parts.sync_server.serve(to, request);
+                }
+            }
             Effect::Execute(block) => {
                 if let Err(error) = self.parts.execution.execute(block) {
                     // The replica keeps fewer under way than the queue takes; a thread that ended has sent its error.
@@ -79,13 +84,20 @@ impl EventLoop {
             Effect::Refused { ticket, reason } => self.answer(ticket, Err(reason)),
             Effect::ReleaseBatches { up_to } => {
                 // A refused release is covered by the next one.
-                if let Err(error) = self.parts.batch_log.release(Released::up_to(&self.parts.validators, &up_to)) {
+                if let Err(error) = self.parts.batch_log.release(Released(up_to)) {
                     tracing::debug!(%error, "release put off");
                 }
             }
             Effect::ReleaseBlocks { up_to } => self.parts.guard.release(up_to),
-            Effect::EpochBegan { anchor } => {
-                tracing::info!(height = anchor.block.height().get(), "epoch began");
+            Effect::EpochBegan { anchor, set } => {
+                tracing::info!(
+                    epoch = set.epoch().get(),
+                    after = anchor.block.height().get(),
+                    validators = set.len(),
+                    serves = self.parts.keys.iter().any(|key| set.index_of(&key.public()).is_some()),
+                    "epoch began"
+                );
+                self.parts.roster.carry_on(set);
             }
             Effect::Misbehaviour(misbehaviour) => self.expose(&misbehaviour),
             Effect::GuardRenewed { record } => {
@@ -104,6 +116,11 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    /// What signs in the epoch whose effects are carried out.
+    fn key(&self) -> Option<&SecretKey> {
+        self.parts.keys.iter().find(|key| self.parts.roster.serves(&key.public()))
     }
 
     fn answer(&mut self, ticket: u64, answer: Result<(), tonle_replica::Refusal>) {
@@ -137,7 +154,7 @@ impl EventLoop {
                 "equivocation"
             }
             Misbehaviour::Lane { first, .. } => {
-                tracing::warn!(lane = first.lane().get(), "a validator's lane forked");
+                tracing::warn!(lane = %first.lane(), "a validator's lane forked");
                 "lane_equivocation"
             }
         };

@@ -3,15 +3,18 @@
 //!
 //! Must not know: gRPC.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonle_consensus::{Epoch, Header, QuorumCertificate, ValidatorIndex, ValidatorSet, View};
-use tonle_crypto::{Digest, Verified};
+use tonle_consensus::{Epoch, Header, QuorumCertificate, ValidatorIndex, View};
+use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{
     Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction,
     TransactionId,
 };
+
+use crate::event_loop::Shared;
 
 /// What does not change while the node runs.
 #[derive(Debug, Clone)]
@@ -22,10 +25,10 @@ pub struct Chain {
     pub digest: Digest,
     /// The participant whose node this is.
     pub node: ParticipantId,
-    /// The validators.
-    pub validators: ValidatorSet,
-    /// This node's place among them; `None` for an observer.
-    pub me: Option<ValidatorIndex>,
+    /// The validators of the epoch that the node is in.
+    pub validators: Shared,
+    /// This node's consensus keys; none for an observer.
+    pub own: Vec<PublicKey>,
 }
 
 /// The node's running parts.
@@ -80,8 +83,8 @@ pub struct NetworkStatus {
     pub view: View,
     /// Who leads it.
     pub leader: ValidatorIndex,
-    /// One entry for each validator, in order; this node's own is ignored.
-    pub peers: Vec<PeerStatus>,
+    /// Peers by consensus key; this node's own is not among them.
+    pub peers: BTreeMap<PublicKey, PeerStatus>,
     /// Why the node has halted.
     pub halted: Option<String>,
 }

@@ -3,7 +3,7 @@
 //! Must not know: storage, waiting, limits.
 
 use bytes::Bytes;
-use tonle_consensus::{Checkpoint, ValidatorIndex};
+use tonle_consensus::{Checkpoint, ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Canonical, Digest, PublicKey};
 use tonle_ledger::{
     Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, OperationResult, Receipt, ReceiptLocation,
@@ -186,7 +186,8 @@ pub(super) fn status(
     latest: Option<&StoredBlock>,
     supply: &[(Asset, u128)],
 ) -> v1::GetStatusResponse {
-    let name = |index: ValidatorIndex| chain.validators.get(index).map(|validator| validator.name.clone());
+    let set = chain.validators.get();
+    let name = |index: ValidatorIndex| set.get(index).map(|validator| validator.name.clone());
     v1::GetStatusResponse {
         chain_name: chain.genesis.chain_name.clone(),
         chain_digest: digest(&chain.digest),
@@ -201,20 +202,20 @@ pub(super) fn status(
         epoch: network.epoch.get(),
         view: network.view.get(),
         leader: name(network.leader).unwrap_or_default(),
-        quorum: u32::try_from(chain.validators.quorum()).unwrap_or(u32::MAX),
-        validators: validators(chain, network),
+        quorum: u32::try_from(set.quorum()).unwrap_or(u32::MAX),
+        validators: validators(chain, &set, network),
         supply: supply.iter().map(|(asset, amount)| self::supply(chain, *asset, *amount)).collect(),
         halted: network.halted.clone().unwrap_or_default(),
     }
 }
 
-fn validators(chain: &Chain, network: &NetworkStatus) -> Vec<v1::ValidatorStatus> {
-    let entries = chain.validators.iter().map(|(index, validator)| {
-        let peer = network.peers.get(index.index()).copied().unwrap_or_default();
+fn validators(chain: &Chain, set: &ValidatorSet, network: &NetworkStatus) -> Vec<v1::ValidatorStatus> {
+    let entries = set.iter().map(|(_, validator)| {
+        let peer = network.peers.get(&validator.key).copied().unwrap_or_default();
         v1::ValidatorStatus {
             name: validator.name.clone(),
             key: key(&validator.key),
-            connected: peer.connected || chain.me == Some(index),
+            connected: peer.connected || chain.own.contains(&validator.key),
             last_seen_ms: peer.last_seen_ms,
         }
     });

@@ -1,13 +1,13 @@
 //! What the network is started with, and every bound it keeps. Knows no file and no environment: the shell's
 //! configuration fills it in.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
-use tonle_consensus::ValidatorSet;
 use tonle_crypto::{Digest, PublicKey, SecretKey};
 use tonle_replica::bounds::{BATCH_BYTES_MAX, MESSAGE_BYTES_MAX};
+
+use super::Member;
 
 /// What an envelope adds to what is inside it: tags, lengths, a gossip topic, a list's headers.
 const ENVELOPE_BYTES: usize = 64 * 1024;
@@ -137,15 +137,14 @@ pub struct Config {
     pub genesis: Digest,
     /// Version of the protocol between validators, from genesis.
     pub protocol_version: u16,
-    /// Who may connect, by network key.
-    pub validators: ValidatorSet,
+    /// The validators that may connect, this node too if it is one, with where to dial each. No other address is ever
+    /// dialed.
+    pub members: Vec<Member>,
     /// Who else may connect, by network key, with a name for logs: participants without a validator. They receive what
     /// everybody receives and may ask for finalized blocks; nothing else is taken from them.
     pub observers: Vec<(String, PublicKey)>,
     /// Where to listen: `/ip4/…/tcp/…` and `/ip4/…/udp/…/quic-v1`.
     pub listen: Vec<Multiaddr>,
-    /// Where to dial each peer, by network key. No other address is ever dialed. A peer without one is waited for.
-    pub addresses: BTreeMap<PublicKey, Vec<Multiaddr>>,
     /// No new connection is taken while the process holds more physical memory than this, in bytes. Off by default:
     /// connections are few and each is bounded, and a node whose database cache grew should not lose its peers.
     pub memory_bytes_max: Option<usize>,

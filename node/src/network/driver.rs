@@ -13,19 +13,17 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, allow_block_list, ping};
 use tokio::sync::{mpsc, oneshot};
-use tonle_consensus::{ValidatorIndex, ValidatorSet};
-use tonle_crypto::Canonical as _;
+use tonle_crypto::{Canonical as _, PublicKey};
 use tonle_replica::RawBatch;
 
 use super::config::{COMMANDS_MAX, Class, Config, EVENTS_MAX, NOTICES_MAX};
-use super::direct::{self, Lane, Mailbox, Notice, Told};
+use super::direct::{self, Lane, Notice, Told};
 use super::frame::{Failure, Hello};
-use super::identity::peer_id;
 use super::metrics::NetworkMetrics;
 use super::peers::{Closed, Entry, Established, Greeted, Task};
 use super::streams::{self, Happened};
 use super::swarm::{Behaviour, BehaviourEvent, build};
-use super::{Command, Event, GossipTicket, Held, Network, NetworkError, Peer, Verdict, gossip};
+use super::{Command, Event, GossipTicket, Held, Mailboxes, Members, Network, NetworkError, Peer, Verdict, gossip};
 
 /// Between two log lines about the same stranger's or peer's fault.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
@@ -42,25 +40,17 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>), N
         listeners.push(listen(&mut swarm, address).await?);
     }
     let metrics = NetworkMetrics::default();
-    let peers = entries(&config, *swarm.local_peer_id(), &metrics)?;
-    let mailboxes = peers.values().map(|entry| (entry.peer, Arc::clone(&entry.mailbox))).collect();
-    let me = config.validators.iter().find(|(_, validator)| validator.network_key == config.identity.public());
-    let hello = Hello {
-        protocol_version: config.protocol_version,
-        genesis: config.genesis,
-        validator: me.map(|(index, _)| index.get()),
-    };
-    for id in peers.keys() {
-        swarm.behaviour_mut().allowed.allow_peer(*id);
-    }
+    let (mailboxes, members) = (Mailboxes::default(), Members::default());
+    let hello = Hello { protocol_version: config.protocol_version, genesis: config.genesis };
     let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
     let (events, events_out) = mpsc::channel(EVENTS_MAX);
     let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
-    let driver = Driver {
+    let mut driver = Driver {
         topic: gossip::topic(&config.genesis),
-        validators: config.validators,
         swarm,
-        peers,
+        peers: BTreeMap::new(),
+        mailboxes: Arc::clone(&mailboxes),
+        members: Arc::clone(&members),
         hello,
         events,
         backlog: VecDeque::new(),
@@ -68,8 +58,10 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::Receiver<Event>), N
         metrics: metrics.clone(),
         complained: None,
     };
+    driver.observe(&config.observers)?;
+    driver.admit(&config.members)?;
     tokio::spawn(driver.run(commands, notices));
-    let network = Network { mailboxes, commands: commands_in, listeners: listeners.into(), metrics };
+    let network = Network { mailboxes, members, commands: commands_in, listeners: listeners.into(), metrics };
     Ok((network, events_out))
 }
 
@@ -107,32 +99,6 @@ fn tcp_socket(address: &Multiaddr) -> Option<SocketAddr> {
     }
 }
 
-/// Everybody on the list but this node.
-fn entries(config: &Config, me: PeerId, metrics: &NetworkMetrics) -> Result<BTreeMap<PeerId, Entry>, NetworkError> {
-    let validators = config
-        .validators
-        .iter()
-        .map(|(index, validator)| (validator.name.clone(), validator.network_key, Peer::Validator(index)));
-    let observers = config.observers.iter().map(|(name, key)| (name.clone(), *key, Peer::Observer));
-    let now = Instant::now();
-    let mut entries = BTreeMap::new();
-    for (name, key, peer) in validators.chain(observers) {
-        let id = peer_id(&key)?;
-        if id != me && !entries.contains_key(&id) {
-            entries.insert(id, Entry::new(id, name, peer, Mailbox::new(metrics.clone()), me, now));
-        }
-    }
-    for (key, addresses) in &config.addresses {
-        let id = peer_id(key)?;
-        match entries.get_mut(&id) {
-            Some(entry) => entry.addresses.clone_from(addresses),
-            None if id == me => {}
-            None => return Err(NetworkError::Stranger(Box::new(*key))),
-        }
-    }
-    Ok(entries)
-}
-
 /// An event that waits for room, and the readers that wait for it.
 #[derive(Debug)]
 struct Announcement {
@@ -140,17 +106,18 @@ struct Announcement {
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-struct Driver {
+pub(super) struct Driver {
     topic: IdentTopic,
-    validators: ValidatorSet,
-    swarm: Swarm<Behaviour>,
-    peers: BTreeMap<PeerId, Entry>,
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) peers: BTreeMap<PeerId, Entry>,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) members: Members,
     hello: Hello,
     events: mpsc::Sender<Event>,
     /// Connected and Disconnected that did not fit yet: at most one for each peer, the latest.
-    backlog: VecDeque<(ValidatorIndex, Announcement)>,
+    backlog: VecDeque<(PublicKey, Announcement)>,
     notices_in: mpsc::Sender<Notice>,
-    metrics: NetworkMetrics,
+    pub(super) metrics: NetworkMetrics,
     /// When a stranger was last logged.
     complained: Option<Instant>,
 }
@@ -170,7 +137,10 @@ impl Driver {
                         let _ = done.send(());
                         return;
                     }
-                    Some(command) => self.handle_command(command),
+                    Some(command) => {
+                        self.handle_command(command);
+                        self.take_over();
+                    }
                     // Every handle is gone: nobody wants the network any more.
                     None => return,
                 },
@@ -276,8 +246,8 @@ impl Driver {
                 tracing::info!(peer = entry.name, reason, "peer disconnected");
                 entry.mailbox.close();
                 self.metrics.peers.dec();
-                if let Peer::Validator(index) = entry.peer {
-                    self.announce(index, Event::Disconnected(index), Vec::new());
+                if let Peer::Validator(key) = entry.peer {
+                    self.announce(key, Event::Disconnected(key), Vec::new());
                 }
             }
         }
@@ -312,11 +282,7 @@ impl Driver {
             |hello| Lane { peer: who, id: peer, connection, class, hello, mailbox, notices: self.notices_in.clone() };
         match what {
             Happened::Accepted(stream) => {
-                let validator = match who {
-                    Peer::Validator(index) => Some(index.get()),
-                    Peer::Observer => None,
-                };
-                let reader = direct::read(lane(Hello { validator, ..self.hello }), stream, self.events.clone());
+                let reader = direct::read(lane(self.hello), stream, self.events.clone());
                 // A second stream of a class takes the place of the first, so a peer has one reader of each.
                 link.readers[class.index()] = Some(Task(tokio::spawn(reader).abort_handle()));
             }
@@ -387,15 +353,15 @@ impl Driver {
             self.metrics.peers.inc();
         }
         match entry.peer {
-            Peer::Validator(index) => self.announce(index, Event::Connected(index), waiting),
+            Peer::Validator(key) => self.announce(key, Event::Connected(key), waiting),
             Peer::Observer => proceed(waiting),
         }
     }
 
     /// Queues an event about a validator in place of an earlier one that the event loop has not seen.
-    fn announce(&mut self, index: ValidatorIndex, event: Event, waiting: Vec<oneshot::Sender<()>>) {
-        self.backlog.retain(|(about, _)| *about != index);
-        self.backlog.push_back((index, Announcement { event, waiting }));
+    pub(super) fn announce(&mut self, key: PublicKey, event: Event, waiting: Vec<oneshot::Sender<()>>) {
+        self.backlog.retain(|(about, _)| *about != key);
+        self.backlog.push_back((key, Announcement { event, waiting }));
     }
 
     fn handle_ping(&mut self, event: ping::Event) {
@@ -415,15 +381,13 @@ impl Driver {
         self.metrics.gossip_received.inc();
         let ticket = GossipTicket { id, source };
         let Some(entry) = self.peers.get(&source) else { return };
-        let batch = RawBatch::decode(&message.data).ok();
-        let owner = batch.and_then(|batch| Some((self.validators.index_of(batch.lane())?, batch)));
-        let Some((lane, batch)) = owner else { return self.report(&ticket, Verdict::Reject) };
+        let Ok(batch) = RawBatch::decode(&message.data) else { return self.report(&ticket, Verdict::Reject) };
         let room = entry.mailbox.gossip.try_room(message.data.len());
         let (Some(room), Ok(slot)) = (room, self.events.try_reserve()) else {
             return self.report(&ticket, Verdict::Ignore);
         };
         let (via, batch, held) = (entry.peer, Arc::new(batch), Held::new(room));
-        slot.send(Event::GossipBatch { lane, via, batch, ticket, held });
+        slot.send(Event::GossipBatch { via, batch, ticket, held });
     }
 
     fn handle_command(&mut self, command: Command) {
@@ -445,7 +409,8 @@ impl Driver {
                     self.penalise(id, reason);
                 }
             }
-            Command::Shutdown { .. } => {}
+            // Done below, for whichever command comes first.
+            Command::Admit | Command::Shutdown { .. } => {}
         }
     }
 

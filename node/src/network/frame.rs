@@ -71,9 +71,6 @@ pub(super) enum Mismatch {
     /// It speaks another version.
     #[error("peer speaks protocol version {0}")]
     Version(u32),
-    /// Its place in the validator set is another one there.
-    #[error("peer takes itself for validator {0:?}")]
-    Validator(Option<u32>),
 }
 
 /// What the first frame of each stream says.
@@ -81,7 +78,6 @@ pub(super) enum Mismatch {
 pub(super) struct Hello {
     pub(super) protocol_version: u16,
     pub(super) genesis: Digest,
-    pub(super) validator: Option<u16>,
 }
 
 impl Hello {
@@ -90,7 +86,6 @@ impl Hello {
         let hello = proto::Hello {
             protocol_version: u32::from(self.protocol_version),
             genesis: Bytes::copy_from_slice(self.genesis.as_bytes()),
-            validator: self.validator.map(u32::from),
         };
         with_length(&proto::Frame { body: Some(proto::frame::Body::Hello(hello)) })
     }
@@ -104,9 +99,6 @@ impl Hello {
         }
         if said.protocol_version != u32::from(self.protocol_version) {
             return Err(Failure::Mismatch(Mismatch::Version(said.protocol_version)));
-        }
-        if said.validator != self.validator.map(u32::from) {
-            return Err(Failure::Mismatch(Mismatch::Validator(said.validator)));
         }
         Ok(())
     }
@@ -194,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    const HELLO: Hello = Hello { protocol_version: 1, genesis: Digest::from_bytes([0xab; 32]), validator: Some(3) };
+    const HELLO: Hello = Hello { protocol_version: 1, genesis: Digest::from_bytes([0xab; 32]) };
 
     fn read_all(bytes: &[u8], max: usize) -> Result<proto::frame::Body, Failure> {
         block_on(read(&mut Cursor::new(bytes), max, &Budget::new(1024 * 1024))).map(|(body, ..)| body)
@@ -203,7 +195,7 @@ mod tests {
     #[test]
     fn the_bytes_of_frames_are_pinned() {
         let digest = "ab".repeat(32);
-        assert_eq!(hex::encode(HELLO.to_frame()), format!("000000280a2608011220{digest}1803"));
+        assert_eq!(hex::encode(HELLO.to_frame()), format!("000000260a2408011220{digest}"));
         assert_eq!(hex::encode(message(vec![1, 2, 3])), "000000051203010203");
     }
 
@@ -218,8 +210,6 @@ mod tests {
         let cases = [
             (Hello { genesis: other, ..HELLO }, Mismatch::Genesis(other)),
             (Hello { protocol_version: 2, ..HELLO }, Mismatch::Version(2)),
-            (Hello { validator: Some(0), ..HELLO }, Mismatch::Validator(Some(0))),
-            (Hello { validator: None, ..HELLO }, Mismatch::Validator(None)),
         ];
         for (hello, mismatch) in cases {
             match said(hello) {
@@ -232,8 +222,8 @@ mod tests {
     #[test]
     fn a_hello_in_another_form_is_refused() {
         let swap = |hello: &[u8]| {
-            let (version, genesis, validator) = (&hello[..2], &hello[2..36], &hello[36..]);
-            [genesis, version, validator].concat()
+            let (version, genesis) = hello.split_at(2);
+            [genesis, version].concat()
         };
         let frame = HELLO.to_frame();
         let reordered = [&frame[..6], &swap(&frame[6..])].concat();

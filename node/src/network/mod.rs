@@ -17,19 +17,20 @@ mod driver;
 mod frame;
 mod gossip;
 mod identity;
+mod members;
 mod metrics;
 mod outbox;
 mod peers;
 mod streams;
 mod swarm;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use libp2p::gossipsub::MessageId;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tonle_consensus::{Recipients, ValidatorIndex};
-use tonle_crypto::Canonical as _;
+use tonle_consensus::Validator;
+use tonle_crypto::{Canonical as _, PublicKey};
 use tonle_replica::{PeerMessage, RawBatch, Request, Response};
 
 pub use config::Config;
@@ -61,16 +62,14 @@ pub enum NetworkError {
     /// Gossipsub refuses its configuration.
     #[error("cannot set up gossip: {0}")]
     Gossip(String),
-    /// An address is configured for a key that stands on no list.
-    #[error("an address is configured for {0}, which is neither a validator's network key nor an observer's")]
-    Stranger(Box<tonle_crypto::PublicKey>),
 }
 
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
-    /// A validator of the set.
-    Validator(ValidatorIndex),
+    /// A listed validator, by its consensus key: one of this epoch, of the next or of the last. Its place in a set is the
+    /// event loop's business, for sets change.
+    Validator(PublicKey),
     /// A listed participant without a validator.
     Observer,
 }
@@ -80,13 +79,13 @@ pub enum Peer {
 pub enum Event {
     /// A validator is connected and on this chain. It comes again, without a [`Event::Disconnected`] in between, when a
     /// connection was renewed: what was under way may be lost, so state is sent again (R9).
-    Connected(ValidatorIndex),
+    Connected(PublicKey),
     /// No connection to the validator is left. It is being dialed.
-    Disconnected(ValidatorIndex),
+    Disconnected(PublicKey),
     /// A validator sent a message directly.
     Message {
         /// The connection's authenticated identity.
-        from: ValidatorIndex,
+        from: PublicKey,
         /// Everything but [`PeerMessage::Request`].
         message: PeerMessage,
         /// Keep it until the message is dealt with.
@@ -105,8 +104,6 @@ pub enum Event {
     },
     /// A batch came by gossip for the first time. It goes on to others only after [`Network::report`] accepts it.
     GossipBatch {
-        /// Whose lane the batch says it is of: a validator of the set, but its signature is not checked.
-        lane: ValidatorIndex,
         /// Who passed it on.
         via: Peer,
         /// The batch.
@@ -169,37 +166,72 @@ pub enum Verdict {
     Ignore,
 }
 
+/// To whom a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// To all who are listed, observers too.
+    All,
+    /// To these validators, by consensus key.
+    Validators(Vec<PublicKey>),
+}
+
+/// A validator that may connect, and where to dial it; without an address it is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name and keys.
+    pub validator: Validator,
+    /// Where to dial it.
+    pub addresses: Vec<Multiaddr>,
+}
+
 /// What the handle asks of the driver.
 #[derive(Debug)]
 pub(crate) enum Command {
     Gossip(Vec<u8>),
-    Report { ticket: GossipTicket, verdict: Verdict },
-    Penalise { validator: ValidatorIndex, reason: &'static str },
-    Shutdown { done: oneshot::Sender<()> },
+    Report {
+        ticket: GossipTicket,
+        verdict: Verdict,
+    },
+    Penalise {
+        validator: PublicKey,
+        reason: &'static str,
+    },
+    /// See [`Network::admit`]: the list lies beside the queue.
+    Admit,
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
 }
+
+/// Where to leave frames for each peer. The driver alone writes it, when the list changes.
+type Mailboxes = Arc<RwLock<Vec<(Peer, Arc<Mailbox>)>>>;
+
+/// The latest list that the driver has not taken over.
+type Members = Arc<Mutex<Option<Vec<Member>>>>;
 
 /// A handle to the running network. Cloning shares it; no call but [`Network::shutdown`] waits.
 #[derive(Debug, Clone)]
 pub struct Network {
-    mailboxes: Arc<[(Peer, Arc<Mailbox>)]>,
+    mailboxes: Mailboxes,
+    members: Members,
     commands: mpsc::Sender<Command>,
     listeners: Arc<[Multiaddr]>,
     metrics: NetworkMetrics,
 }
 
 impl Network {
-    /// Queues a message for validators; [`Recipients::All`] includes observers. It is encoded once. A peer that is not
-    /// connected gets nothing: it is sent the state when it connects. A queue that is full drops by its class's rule.
-    pub fn send(&self, to: &Recipients, message: &PeerMessage) {
+    /// Queues a message. It is encoded once. A peer that is not connected gets nothing: it is sent the state when it
+    /// connects. A queue that is full drops by its class's rule.
+    pub fn send(&self, to: &Destination, message: &PeerMessage) {
         let class = direct::class_of(message);
         let frame = frame::message(message.encode());
-        let wanted = |peer: Peer| match (to, peer) {
-            (Recipients::All, _) => true,
-            (Recipients::One(index), Peer::Validator(peer)) => *index == peer,
-            (Recipients::Many(indices), Peer::Validator(peer)) => indices.contains(&peer),
-            (Recipients::One(_) | Recipients::Many(_), Peer::Observer) => false,
+        let wanted = |peer: &Peer| match (to, peer) {
+            (Destination::All, _) => true,
+            (Destination::Validators(keys), Peer::Validator(key)) => keys.contains(key),
+            (Destination::Validators(_), Peer::Observer) => false,
         };
-        for (_, mailbox) in self.mailboxes.iter().filter(|(peer, _)| wanted(*peer)) {
+        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
+        for (_, mailbox) in mailboxes.iter().filter(|(peer, _)| wanted(peer)) {
             mailbox.push(class, frame.clone());
         }
     }
@@ -222,9 +254,17 @@ impl Network {
 
     /// Closes the validator's connections and shuts it out for a while, which doubles each time: it sent what no honest
     /// peer sends.
-    pub fn penalise(&self, validator: ValidatorIndex, reason: &'static str) {
+    pub fn penalise(&self, validator: PublicKey, reason: &'static str) {
         // When the queue is full the offence goes unpunished; the next one will not.
         let _ = self.commands.try_send(Command::Penalise { validator, reason });
+    }
+
+    /// From now on these validators may connect, beside the observers that the configuration lists. Who is no longer
+    /// listed loses its connections.
+    pub fn admit(&self, members: Vec<Member>) {
+        *self.members.lock().unwrap_or_else(PoisonError::into_inner) = Some(members);
+        // When the queue is full the driver is awake anyway, and looks before it waits again.
+        let _ = self.commands.try_send(Command::Admit);
     }
 
     /// Closes every connection and listener. Events end after it.

@@ -205,6 +205,11 @@ impl Entry {
         (idle && self.shut_out_until.is_none()).then_some(self.dial_at)
     }
 
+    /// Was the event loop told that the peer is connected, and not yet that it is gone?
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// The address to dial. One at a time: of two at once, the peer might keep the one that is given up here.
     pub(super) fn address(&self) -> Option<&Multiaddr> {
         self.addresses.get(self.next_address.checked_rem(self.addresses.len())?)

@@ -29,21 +29,25 @@ pub(super) struct Behaviour {
     pub(super) ping: ping::Behaviour,
 }
 
-/// A swarm that listens on nothing yet and allows nobody yet.
-pub(super) fn build(config: &Config) -> Result<Swarm<Behaviour>, NetworkError> {
-    let listed = config.validators.len() + config.observers.len();
+/// How many connections there may be with so many on the list.
+pub(super) fn limits(listed: usize) -> ConnectionLimits {
     let connections = u32::try_from(listed).unwrap_or(u32::MAX).saturating_mul(CONNECTIONS_PER_PEER_MAX);
-    let limits = ConnectionLimits::default()
+    ConnectionLimits::default()
         .with_max_pending_incoming(Some(PENDING_INCOMING_MAX))
         .with_max_pending_outgoing(Some(connections))
         .with_max_established(Some(connections))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX))
+}
+
+/// A swarm that listens on nothing yet and allows nobody yet.
+pub(super) fn build(config: &Config) -> Result<Swarm<Behaviour>, NetworkError> {
+    let limits = limits(config.members.len() + config.observers.len());
     let behaviour = Behaviour {
         allowed: allow_block_list::Behaviour::default(),
         limits: connection_limits::Behaviour::new(limits),
         memory: config.memory_bytes_max.map(memory_connection_limits::Behaviour::with_max_bytes).into(),
         streams: streams::Behaviour::default(),
-        gossip: gossip::behaviour(&config.genesis, config.validators.len().saturating_sub(1))?,
+        gossip: gossip::behaviour(&config.genesis, config.members.len().saturating_sub(1))?,
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
     };
     let muxer = || {

@@ -2,17 +2,20 @@
 
 use std::sync::{Arc, mpsc};
 
-use tonle_consensus::{Height, ValidatorIndex};
-use tonle_crypto::{Canonical, Digest};
+use tonle_consensus::Height;
+use tonle_crypto::{Canonical, Digest, PublicKey};
 use tonle_ledger::{RejectionCode, SignedTransaction, TransactionBody};
-use tonle_replica::{InvalidMessage, PeerContext, PeerMessage, RawBatch, Tip};
+use tonle_replica::{InvalidMessage, PeerMessage, RawBatch, Tip};
 
 use super::{PoolError, SignaturePool};
-use crate::test_chain::{batch, context, key, transfer};
+use crate::test_chain::{batch, key, peers, transfer};
 
 fn pool() -> SignaturePool {
-    let context = context();
-    SignaturePool::start(4, Arc::new(PeerContext::new(context.chain, context.set))).unwrap()
+    SignaturePool::start(4, Arc::new(peers())).unwrap()
+}
+
+fn peer(index: u8) -> PublicKey {
+    key(&format!("peer {index}")).public()
 }
 
 fn forged() -> Arc<RawBatch> {
@@ -36,7 +39,7 @@ fn one_peers_batches_come_out_in_order_with_the_bad_ones_refused() {
         let sender = sender.clone();
         let bytes = raw.bytes().len();
         let deliver = move |result: super::PeerResult| sender.send((number, result.is_ok())).unwrap();
-        pool.check_message(ValidatorIndex::new(0), PeerMessage::Batch(raw), bytes, deliver).unwrap();
+        pool.check_message(peer(0), PeerMessage::Batch(raw), bytes, deliver).unwrap();
     }
     drop(sender);
     let expected: Vec<_> = (0u64..60).map(|number| (number, number % 10 != 3)).collect();
@@ -47,7 +50,7 @@ fn one_peers_batches_come_out_in_order_with_the_bad_ones_refused() {
 fn a_forged_batch_is_refused_for_its_signature() {
     let (sender, results) = mpsc::channel();
     let deliver = move |result| sender.send(result).unwrap();
-    pool().check_message(ValidatorIndex::new(1), PeerMessage::Batch(forged()), 1, deliver).unwrap();
+    pool().check_message(peer(1), PeerMessage::Batch(forged()), 1, deliver).unwrap();
     assert!(matches!(results.recv().unwrap(), Err(InvalidMessage::Batch(_))));
 }
 
@@ -58,13 +61,13 @@ fn one_peers_flood_is_bounded_and_crowds_out_no_other() {
     let (go, gate) = mpsc::channel::<()>();
     let good = batch(0, Tip::EMPTY, &[transfer("aba", "wing", 1, 1)]);
     let message = || PeerMessage::Batch(Arc::clone(good.raw()));
-    let flooder = ValidatorIndex::new(2);
+    let flooder = peer(2);
     pool.check_message(flooder, message(), 9, move |_| assert!(gate.recv().is_err())).unwrap();
     let refused = (0..10_000).find_map(|_| pool.check_message(flooder, message(), 9, |_| {}).err());
     assert_eq!(refused, Some(PoolError::Full));
     let (sender, results) = mpsc::channel();
     let deliver = move |result| sender.send(result).unwrap();
-    pool.check_message(ValidatorIndex::new(3), message(), 9, deliver).unwrap();
+    pool.check_message(peer(3), message(), 9, deliver).unwrap();
     assert!(results.recv().unwrap().is_ok());
     drop(go);
 }
@@ -78,7 +81,7 @@ fn what_carries_no_signature_waits_for_no_thread() {
         let sender = sender.clone();
         move |_| sender.send(name).unwrap()
     };
-    pool.check_message(ValidatorIndex::new(2), tip(), 9, deliver("at once")).unwrap();
+    pool.check_message(peer(2), tip(), 9, deliver("at once")).unwrap();
     assert_eq!(results.try_recv(), Ok("at once"));
 }
 

@@ -14,7 +14,7 @@ use tonle_consensus::{
     Bitmap, Block, Epoch, Header, HeaderFields, QuorumCertificate, QuorumKind, SigningContext, Statement, Timestamp,
     ValidatorIndex, View, payload_digest,
 };
-use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Strict, Verified, Writer};
+use tonle_crypto::{Canonical, Digest, PublicKey, SecretKey, Signature, Strict, Verified, Writer};
 use tonle_devnet::defaults::DevelopmentKeys;
 use tonle_devnet::keys::KeySource;
 use tonle_ledger::{
@@ -22,6 +22,7 @@ use tonle_ledger::{
     TransactionBody, Transfer,
 };
 use tonle_node::archive::DatabaseArchive;
+use tonle_node::event_loop::Shared;
 use tonle_node::executor::{Execution, ExecutionEvent};
 use tonle_node::finality_receipt::validators;
 use tonle_node::grpc::{
@@ -31,7 +32,7 @@ use tonle_node::grpc::{
 use tonle_node::storage::Database;
 use tonle_proto::v1;
 use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
-use tonle_replica::{Batch, BatchContext, Cut, FinalBlock, RawBatch, genesis_block};
+use tonle_replica::{Batch, Cut, FinalBlock, PeerContext, RawBatch, genesis_block};
 
 pub(crate) type Client = LedgerServiceClient<Channel>;
 
@@ -79,7 +80,7 @@ impl Network {
         let signature = self.keys.validator(&author.name).sign(&bytes);
         bytes.extend_from_slice(signature.as_bytes());
         let raw = Arc::new(RawBatch::decode(&bytes).unwrap());
-        Arc::new(Batch::check(raw, &BatchContext { chain: self.chain, set: context.set }, &Strict).unwrap())
+        Arc::new(Batch::check(raw, &PeerContext::new(self.chain, context.set).batches(), &Strict).unwrap())
     }
 }
 
@@ -135,6 +136,8 @@ pub(crate) struct Running {
     pub(crate) refused: Mutex<Option<Refused>>,
     /// How many transactions were queued.
     pub(crate) queued: std::sync::atomic::AtomicUsize,
+    /// Validators that count as connected, by consensus key.
+    connected: Vec<PublicKey>,
 }
 
 #[tonic::async_trait]
@@ -159,7 +162,7 @@ impl Backend for Running {
             epoch: Epoch::ZERO,
             view: View::new(7),
             leader: ValidatorIndex::new(2),
-            peers: vec![PeerStatus { connected: true, last_seen_ms: 5 }; 3],
+            peers: self.connected.iter().map(|key| (*key, PeerStatus { connected: true, last_seen_ms: 5 })).collect(),
             halted: None,
         }
     }
@@ -228,13 +231,14 @@ impl TestNode {
             stalled: AtomicBool::new(false),
             refused: Mutex::new(None),
             queued: std::sync::atomic::AtomicUsize::new(0),
+            connected: network.context().set.iter().take(3).map(|(_, validator)| validator.key).collect(),
         });
         let chain = Chain {
             genesis: Arc::new(genesis.clone()),
             digest: network.chain,
             node: ParticipantId::new("aba").unwrap(),
-            validators: network.context().set,
-            me: Some(ValidatorIndex::new(0)),
+            own: network.context().set.iter().take(1).map(|(_, validator)| validator.key).collect(),
+            validators: Shared::new(network.context().set),
         };
         let service = Service::new(chain, running.clone(), Arc::new(DatabaseArchive::new(database)), finality, limits);
         let shutdown = CancellationToken::new();

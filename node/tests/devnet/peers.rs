@@ -18,7 +18,6 @@ const MIB: usize = 1 << 20;
 /// An attack on one validator.
 struct Attack {
     identity: SecretKey,
-    index: u32,
     genesis: Digest,
     victim: PublicKey,
     address: Multiaddr,
@@ -33,7 +32,7 @@ impl Attack {
                     let mut streams = Vec::new();
                     for protocol in DIRECT {
                         let Some(mut stream) = actor.open(protocol).await else { break };
-                        if !actor::write(&mut stream, &actor::hello(self.genesis, self.index)).await {
+                        if !actor::write(&mut stream, &actor::hello(self.genesis)).await {
                             break;
                         }
                         streams.push(stream);
@@ -90,7 +89,7 @@ impl Attack {
         for turn in 0..64 {
             let opened = tokio::time::timeout(PATIENCE, actor.open(DIRECT[turn % 3])).await.unwrap();
             let Some(mut stream) = opened else { break };
-            let bytes = [actor::hello(self.genesis, self.index), part.clone()].concat();
+            let bytes = [actor::hello(self.genesis), part.clone()].concat();
             actor::write(&mut stream, &bytes).await;
             held.push(stream);
         }
@@ -127,10 +126,7 @@ fn what_a_listed_peer_sends_costs_a_validator_little_memory_and_no_finality() {
     let devnet = Devnet::up();
     let directory = Directory::new(&devnet.dir()).unwrap();
     let genesis = tonle_devnet::genesis::read(&directory.genesis()).unwrap();
-    let named = |name: &str| {
-        let validators = genesis.validators.iter();
-        (0..).zip(validators).find(|(_, validator)| validator.participant.as_str() == name).unwrap()
-    };
+    let victim = genesis.validators.iter().find(|validator| validator.participant.as_str() == "aba").unwrap();
     devnet.done(&["pay", "alice@aba", "sokha@acleda", "1", "KHR"]);
     devnet.done(&["devnet", "kill", "wing"]);
     let described = devnet.description["validators"].as_array().unwrap();
@@ -140,9 +136,8 @@ fn what_a_listed_peer_sends_costs_a_validator_little_memory_and_no_finality() {
     let metrics = of("aba")["metrics"].as_str().unwrap();
     let attack = Attack {
         identity: keys::load(&directory.node("wing").join("network.key")).unwrap(),
-        index: named("wing").0,
         genesis: genesis.digest(),
-        victim: named("aba").1.network_key,
+        victim: victim.network_key,
         address: format!("/ip4/127.0.0.1/tcp/{}", listen_port(&directory.config("aba"), "tcp")).parse().unwrap(),
     };
     let before = pids.map(rss_mib);

@@ -86,10 +86,10 @@ pub(crate) fn prefixed(bytes: &[u8]) -> Vec<u8> {
     [length.to_be_bytes().as_slice(), bytes].concat()
 }
 
-/// What validator `index` says first on each stream.
-pub(crate) fn hello(genesis: Digest, index: u32) -> Vec<u8> {
+/// What a peer says first on each stream.
+pub(crate) fn hello(genesis: Digest) -> Vec<u8> {
     let genesis = genesis.as_bytes().to_vec().into();
-    framed(Body::Hello(Hello { protocol_version: 1, genesis, validator: Some(index) }))
+    framed(Body::Hello(Hello { protocol_version: 1, genesis }))
 }
 
 /// A length-delimited protobuf field.

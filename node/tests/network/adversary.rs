@@ -4,16 +4,16 @@ use std::io::Write as _;
 
 use libp2p::{Multiaddr, PeerId, Stream};
 use prost::Message as _;
-use tonle_consensus::Recipients;
 use tonle_crypto::{Canonical as _, SecretKey};
+use tonle_node::network::Destination;
 use tonle_proto::peer::v1::{Frame, frame::Body};
 
 use crate::actor::{self, Actor, DIRECT, GOSSIPSUB, field, prefixed, rpc};
-use crate::fixture::{GENESIS, Node, Transport, counted, index, is_counted, mesh, network_key, tip, within};
+use crate::fixture::{GENESIS, Node, Transport, counted, is_counted, mesh, name, network_key, tip, within};
 
 /// What validator 1 says first.
 fn hello() -> Vec<u8> {
-    actor::hello(GENESIS, 1)
+    actor::hello(GENESIS)
 }
 
 /// A peer with the identity of `key`, connected to `victim`.
@@ -35,7 +35,7 @@ async fn victims() -> Vec<Node> {
     for me in [0, 2, 3] {
         let mut config = crate::fixture::config(me, 4, Transport::Tcp.any_port());
         if let Some(first) = nodes.first() {
-            config.addresses.insert(network_key(0).public(), vec![first.address()]);
+            crate::fixture::dial(&mut config, 0, first.address());
         }
         let mut node = Node::start(config).await;
         if me != 0 {
@@ -50,8 +50,8 @@ async fn victims() -> Vec<Node> {
 /// The victim still works for its other peers.
 async fn check_alive(nodes: &mut [Node]) {
     let [victim, peer, ..] = nodes else { panic!("two nodes") };
-    peer.network.send(&Recipients::One(index(0)), &tip(77));
-    assert_eq!(victim.message().await, (index(2), tip(77)));
+    peer.network.send(&Destination::Validators(vec![name(0)]), &tip(77));
+    assert_eq!(victim.message().await, (name(2), tip(77)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,8 +156,8 @@ async fn random_datagrams_on_the_quic_port_change_nothing() {
     for seed in 0..200 {
         sender.send_to(&noise_bytes(seed, 1200), address).expect("sent");
     }
-    nodes[1].network.send(&Recipients::All, &tip(4));
-    assert_eq!(nodes[0].message().await, (index(1), tip(4)));
+    nodes[1].network.send(&Destination::All, &tip(4));
+    assert_eq!(nodes[0].message().await, (name(1), tip(4)));
 }
 
 fn socket(address: &Multiaddr) -> std::net::SocketAddr {

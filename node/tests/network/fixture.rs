@@ -1,7 +1,6 @@
 //! Nodes' networks for the tests: real libp2p over loopback, in one process. Nothing here sleeps: it waits for events,
 //! or for a counter to move, and gives up after a time that no healthy machine needs.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +8,9 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
-use tonle_consensus::{Epoch, Height, Validator, ValidatorIndex, ValidatorSet};
+use tonle_consensus::{Height, Validator};
 use tonle_crypto::{Canonical as _, Digest, PublicKey, SecretKey, Writer};
-use tonle_node::network::{self, Config, Event, Network};
+use tonle_node::network::{self, Config, Event, Member, Network};
 use tonle_replica::{PeerMessage, RawBatch};
 
 /// Far above what anything here takes.
@@ -58,17 +57,20 @@ pub(crate) fn lane_key(index: u16) -> SecretKey {
     SecretKey::from_seed(&seed)
 }
 
-pub(crate) fn validators(count: u16) -> ValidatorSet {
-    let validator = |index: u16| Validator {
-        name: format!("bank{index}"),
-        key: lane_key(index).public(),
-        network_key: network_key(index).public(),
-    };
-    ValidatorSet::new(Epoch::ZERO, (0..count).map(validator).collect()).expect("a set")
+/// What names validator `index` to the network's user.
+pub(crate) fn name(index: u16) -> PublicKey {
+    lane_key(index).public()
 }
 
-pub(crate) fn index(index: u16) -> ValidatorIndex {
-    ValidatorIndex::new(index)
+pub(crate) fn member(index: u16) -> Member {
+    let (key, network_key) = (name(index), network_key(index).public());
+    Member { validator: Validator { name: format!("bank{index}"), key, network_key }, addresses: Vec::new() }
+}
+
+/// Tells a node where to dial validator `peer`.
+pub(crate) fn dial(config: &mut Config, peer: u16, address: Multiaddr) {
+    let known = config.members.iter_mut().find(|member| member.validator.key == name(peer));
+    known.expect("a listed validator").addresses.push(address);
 }
 
 /// What node `me` of `count` validators is started with; it dials nobody yet.
@@ -77,10 +79,9 @@ pub(crate) fn config(me: u16, count: u16, listen: Multiaddr) -> Config {
         identity: network_key(me),
         genesis: GENESIS,
         protocol_version: 1,
-        validators: validators(count),
+        members: (0..count).map(member).collect(),
         observers: Vec::new(),
         listen: vec![listen],
-        addresses: BTreeMap::new(),
         memory_bytes_max: None,
     }
 }
@@ -116,15 +117,15 @@ impl Node {
     }
 
     pub(crate) async fn until_connected(&mut self, peer: u16) {
-        self.until(|event| matches!(event, Event::Connected(who) if who == index(peer)).then_some(())).await;
+        self.until(|event| matches!(event, Event::Connected(who) if who == name(peer)).then_some(())).await;
     }
 
     pub(crate) async fn until_disconnected(&mut self, peer: u16) {
-        self.until(|event| matches!(event, Event::Disconnected(who) if who == index(peer)).then_some(())).await;
+        self.until(|event| matches!(event, Event::Disconnected(who) if who == name(peer)).then_some(())).await;
     }
 
     /// Skips until a direct message.
-    pub(crate) async fn message(&mut self) -> (ValidatorIndex, PeerMessage) {
+    pub(crate) async fn message(&mut self) -> (PublicKey, PeerMessage) {
         self.until(|event| match event {
             Event::Message { from, message, .. } => Some((from, message)),
             _ => None,
@@ -139,7 +140,7 @@ pub(crate) async fn mesh(count: u16, transport: Transport) -> Vec<Node> {
     for me in 0..count {
         let mut config = config(me, count, transport.any_port());
         for (peer, node) in (0..).zip(&nodes) {
-            config.addresses.insert(network_key(peer).public(), vec![node.address()]);
+            dial(&mut config, peer, node.address());
         }
         nodes.push(Node::start(config).await);
     }
@@ -147,7 +148,7 @@ pub(crate) async fn mesh(count: u16, transport: Transport) -> Vec<Node> {
         let mut missing: Vec<u16> = (0..count).filter(|peer| *peer != me).collect();
         while !missing.is_empty() {
             if let Event::Connected(who) = node.next().await {
-                missing.retain(|peer| index(*peer) != who);
+                missing.retain(|peer| name(*peer) != who);
             }
         }
     }

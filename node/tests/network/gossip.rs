@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonle_node::network::{Event, GossipTicket, Verdict};
 use tonle_replica::RawBatch;
 
-use crate::fixture::{Node, Transport, batch, config, counted, index, lane_key, mesh, network_key};
+use crate::fixture::{Node, Transport, batch, config, counted, dial, lane_key, mesh, name};
 
 /// Skips until a gossiped batch.
 async fn gossiped(node: &mut Node) -> (Arc<RawBatch>, GossipTicket) {
@@ -42,7 +42,7 @@ async fn line() -> Vec<Node> {
     let mut nodes = vec![middle];
     for me in [0, 2] {
         let mut config = config(me, 3, Transport::Tcp.any_port());
-        config.addresses.insert(network_key(1).public(), vec![nodes[0].address()]);
+        dial(&mut config, 1, nodes[0].address());
         let mut node = Node::start(config).await;
         node.until_connected(1).await;
         nodes.push(node);
@@ -101,5 +101,5 @@ async fn a_batch_of_nobodys_lane_is_rejected_unseen() {
     let _ = publish(&nodes[0], 77, 1).await;
     counted(&nodes[1].network.metrics().gossip_rejected, 1).await;
     let event = nodes[1].next().await;
-    assert!(matches!(event, Event::Disconnected(who) if who == index(0)), "{event:?}");
+    assert!(matches!(event, Event::Disconnected(who) if who == name(0)), "{event:?}");
 }

@@ -74,7 +74,7 @@ fn quorum(stage: &mut Stage<'_>, true_one: &QuorumCertificate) -> Option<QuorumC
         4 => forged.block = Digest::from_bytes([0xab; 32]),
         // One short of a quorum.
         5 => {
-            let quorum = stage.context.signing(true_one.epoch).set.quorum();
+            let quorum = stage.quorum(true_one.epoch);
             forged.signers = Bitmap::new(stage.nodes);
             for signer in signers.iter().take(quorum - 1) {
                 forged.signers.insert(*signer);
@@ -102,7 +102,7 @@ fn timeout(stage: &mut Stage<'_>, true_one: &TimeoutCertificate) -> Option<Timeo
         // One validator counts twice.
         0 => *forged.votes.get_mut(1)? = *true_one.votes.first()?,
         // One short of a quorum.
-        1 => forged.votes.truncate(stage.context.signing(true_one.epoch).set.quorum() - 1),
+        1 => forged.votes.truncate(stage.quorum(true_one.epoch) - 1),
         2 => forged.view = true_one.view.next()?,
         // A signer that is said to have had less.
         3 => {

@@ -143,7 +143,15 @@ pub(crate) struct Stage<'a> {
 impl Stage<'_> {
     /// The actor's signature of a statement.
     pub(crate) fn sign(&self, epoch: Epoch, statement: Statement) -> Signature {
-        self.memo.sign(self.key, &statement.preimage(&self.context.signing(epoch)))
+        match self.context.signing(epoch) {
+            Some(context) => self.memo.sign(self.key, &statement.preimage(&context)),
+            // Nobody is in that epoch: whatever it says counts nowhere.
+            None => self.memo.sign(self.key, &[]),
+        }
+    }
+    /// How many votes a certificate of this epoch takes.
+    pub(crate) fn quorum(&self, epoch: Epoch) -> usize {
+        self.context.signing(epoch).map_or(self.nodes, |context| context.set.quorum())
     }
     /// The actor's vote.
     pub(crate) fn vote(&self, kind: QuorumKind, (epoch, view): (Epoch, View), block: Digest) -> PeerMessage {

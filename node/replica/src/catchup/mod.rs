@@ -52,6 +52,10 @@ impl Catchup {
         self.heads.remove(&peer);
         self.asked = self.asked.take().filter(|asked| asked.peer != peer);
     }
+    /// Peers have other places, or none: nothing that any said counts.
+    pub(crate) fn forget_places(&mut self) {
+        *self = Catchup { next_id: self.next_id, ..Catchup::default() };
+    }
     /// Consensus is too far behind to go on by itself.
     pub(crate) fn behind(&mut self, height: Height, hint: Vec<ValidatorIndex>) {
         self.behind = Some((height, hint));

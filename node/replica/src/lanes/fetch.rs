@@ -66,6 +66,10 @@ impl Fetch {
             }
         }
     }
+    /// Peers have other places, or none: nobody is connected until told again, and nothing is asked for.
+    pub(crate) fn forget_places(&mut self) {
+        *self = Fetch { next_id: self.next_id, ..Fetch::default() };
+    }
     /// Who is connected.
     pub(crate) fn peers(&self) -> &BTreeSet<ValidatorIndex> {
         &self.connected

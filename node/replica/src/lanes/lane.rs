@@ -88,6 +88,11 @@ impl Lane {
         }
     }
 
+    /// The same lane with another bound on what it may hold.
+    pub(crate) fn with_window(self, window_bytes: usize) -> Self {
+        Lane { window_bytes, ..self }
+    }
+
     /// The last final batch.
     pub(crate) fn base(&self) -> Tip {
         self.base

@@ -4,6 +4,7 @@
 //! Must not know: views beyond who leads, votes, execution.
 
 mod acknowledged;
+mod entering;
 mod fetch;
 mod lane;
 mod own;
@@ -15,8 +16,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonle_consensus::{SigningContext, ValidatorIndex};
-use tonle_crypto::{Digest, Signature, Verified};
+use tonle_consensus::{SigningContext, ValidatorIndex, ValidatorSet};
+use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::SignedTransaction;
 
 use crate::bounds::{BATCH_BYTES_MAX, LANE_RECOVERY_US, lane_window_bytes};
@@ -48,6 +49,7 @@ struct Recovery {
 #[derive(Debug)]
 pub(crate) struct Lanes {
     me: Option<ValidatorIndex>,
+    set: ValidatorSet,
     quorum: usize,
     lanes: Vec<Lane>,
     acknowledged: Vec<Acknowledged>,
@@ -72,6 +74,7 @@ impl Lanes {
         let lanes = context.set.indices().map(|lane| Lane::new(executed.tip(lane), window)).collect();
         let mut all = Lanes {
             me,
+            set: context.set.clone(),
             quorum: context.set.quorum(),
             lanes,
             acknowledged: (0..count).map(|_| Acknowledged::new(count)).collect(),
@@ -82,14 +85,14 @@ impl Lanes {
             resend: Resend::default(),
         };
         for batch in log {
-            if let Some(lane) = all.lanes.get_mut(batch.lane().index()) {
+            if let Some(lane) = all.lane_mut(batch.lane()) {
                 lane.admit(batch, Reason::Named);
                 lane.stored(&batch.digest());
             }
         }
         let key = me.and_then(|me| context.set.get(me)).map(|validator| validator.key);
-        if let (Some(me), Some(key), Some(lane)) = (me, key, me.and_then(|me| all.lane(me))) {
-            let mut own = OwnLane::new(context.genesis, me, key, lane.tip());
+        if let (Some(key), Some(lane)) = (key, me.and_then(|me| all.lane(me))) {
+            let mut own = OwnLane::new(context.genesis, key, lane.tip());
             let above = lane.base().seq.saturating_add(1)..=lane.tip().seq;
             above.filter_map(|seq| lane.on_chain(seq)).for_each(|batch| own.recovered(batch));
             all.own = Some(own);
@@ -108,7 +111,7 @@ impl Lanes {
         let key = self.me.and_then(|me| context.set.get(me)).map(|validator| validator.key);
         if let (None, Some(me), Some(key)) = (&self.own, self.me, key) {
             let tip = self.lane(me).map_or(Tip::EMPTY, Lane::tip);
-            self.own = Some(OwnLane::new(context.genesis, me, key, tip));
+            self.own = Some(OwnLane::new(context.genesis, key, tip));
             self.recovery = Some(Recovery { since_us: None, next_us: None, words: BTreeMap::new() });
         }
     }
@@ -152,7 +155,7 @@ impl Lanes {
     pub(crate) fn batch_signed(&mut self, seq: u64, signature: Signature, out: &mut Vec<Effect>) {
         let Some(batch) = self.own.as_mut().and_then(|own| own.signed(seq, signature)) else { return };
         let batch = Arc::new(batch);
-        if let Some(lane) = self.lanes.get_mut(batch.lane().index()) {
+        if let Some(lane) = self.lane_mut(batch.lane()) {
             lane.admit(&batch, Reason::Named);
             out.push(Effect::StoreBatch(batch));
         }
@@ -166,15 +169,15 @@ impl Lanes {
         reason: Reason,
         out: &mut Vec<Effect>,
     ) -> bool {
-        let owner = batch.lane();
+        // What was checked before the set changed may be of a lane that is gone.
+        let Some(owner) = self.set.index_of(batch.lane()) else { return false };
         let Some(lane) = self.lanes.get_mut(owner.index()) else { return false };
         match lane.admit(batch, reason) {
             Admission::Refused => false,
             Admission::Known { durable } => {
                 // Its author sends it again: the acknowledgement may have been lost.
                 if durable && from == owner && self.me.is_some() && self.me != Some(owner) {
-                    let lines = vec![self.line(owner)];
-                    out.push(sending::acknowledge_to(from, lines));
+                    out.push(self.acknowledge_to(from, vec![self.line(owner)]));
                 }
                 false
             }
@@ -191,7 +194,8 @@ impl Lanes {
     }
 
     /// A batch is durable: it may be acknowledged, and one's own may leave.
-    pub(crate) fn batch_stored(&mut self, owner: ValidatorIndex, digest: &Digest, out: &mut Vec<Effect>) {
+    pub(crate) fn batch_stored(&mut self, lane: &PublicKey, digest: &Digest, out: &mut Vec<Effect>) {
+        let Some(owner) = self.set.index_of(lane) else { return };
         let Some(lane) = self.lanes.get_mut(owner.index()) else { return };
         let bytes = lane.batch(digest).map_or(0, |batch| batch.size());
         if lane.stored(digest) {
@@ -207,8 +211,11 @@ impl Lanes {
         sending::publish(&batch, &self.leaders, out);
     }
 
-    /// A validator says how much it holds.
+    /// A validator says how much it holds. Places of another set may be other lanes'.
     pub(crate) fn acknowledged(&mut self, from: ValidatorIndex, acknowledgement: &Acknowledgement) {
+        if acknowledgement.set != self.set.digest() {
+            return;
+        }
         for line in &acknowledgement.lanes {
             let index = line.lane.index();
             if let (Some(words), Some(lane)) = (self.acknowledged.get_mut(index), self.lanes.get(index)) {
@@ -347,6 +354,9 @@ impl Lanes {
 
     fn lane(&self, lane: ValidatorIndex) -> Option<&Lane> {
         self.lanes.get(lane.index())
+    }
+    fn lane_mut(&mut self, key: &PublicKey) -> Option<&mut Lane> {
+        self.lanes.get_mut(self.set.index_of(key)?.index())
     }
     /// The highest seq of a lane that a quorum is known to hold.
     fn quorum_acknowledged(&self, lane: ValidatorIndex) -> u64 {

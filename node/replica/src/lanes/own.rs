@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use tonle_consensus::ValidatorIndex;
 use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::{SignedTransaction, TransactionId};
 
@@ -24,6 +23,9 @@ struct Waiting {
     transaction: Arc<Verified<SignedTransaction>>,
     since_us: u64,
 }
+
+/// Transactions in the order to pack.
+pub(crate) type Transactions = Vec<Arc<Verified<SignedTransaction>>>;
 
 /// Where a transaction of one's own clients is.
 #[derive(Debug)]
@@ -49,7 +51,6 @@ pub(crate) enum Submission {
 #[derive(Debug)]
 pub(crate) struct OwnLane {
     chain: Digest,
-    lane: ValidatorIndex,
     key: PublicKey,
     pool: VecDeque<Waiting>,
     pool_bytes: usize,
@@ -66,10 +67,9 @@ pub(crate) struct OwnLane {
 
 impl OwnLane {
     /// A lane that goes on after `end`.
-    pub(crate) fn new(chain: Digest, lane: ValidatorIndex, key: PublicKey, end: Tip) -> Self {
+    pub(crate) fn new(chain: Digest, key: PublicKey, end: Tip) -> Self {
         OwnLane {
             chain,
-            lane,
             key,
             pool: VecDeque::new(),
             pool_bytes: 0,
@@ -79,6 +79,30 @@ impl OwnLane {
             signing: BTreeMap::new(),
             signing_bytes: 0,
             proposed: 0,
+        }
+    }
+
+    /// Whose lane it is.
+    pub(crate) fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The lane is over. Gives what was in no stored batch of it, in order, and who waits for what.
+    pub(crate) fn dissolve(self) -> (Transactions, BTreeMap<TransactionId, Vec<u64>>) {
+        let unsigned = self.signing.into_values().flat_map(UnsignedBatch::into_transactions);
+        let waiting = unsigned.chain(self.pool.into_iter().map(|waiting| waiting.transaction)).collect();
+        let tickets = self.places.into_iter().filter_map(|(id, place)| match place {
+            Place::Volatile(tickets) => Some((id, tickets)),
+            Place::Durable => None,
+        });
+        (waiting, tickets.collect())
+    }
+
+    /// Takes over a transaction of an ended lane for which a client may not wait any more. The pool's bound does not
+    /// count: a lane's window bounds what it can have held.
+    pub(crate) fn adopt(&mut self, now_us: u64, transaction: &Arc<Verified<SignedTransaction>>) {
+        if !self.places.contains_key(&transaction.id()) {
+            self.admit(now_us, transaction, Vec::new());
         }
     }
 
@@ -138,10 +162,14 @@ impl OwnLane {
         if self.pool.len() >= POOL_TRANSACTIONS_MAX || self.pool_bytes.saturating_add(size) > POOL_BYTES_MAX {
             return busy;
         }
-        self.places.insert(transaction.id(), Place::Volatile(vec![ticket]));
-        self.pool_bytes = self.pool_bytes.saturating_add(size);
-        self.pool.push_back(Waiting { transaction: Arc::clone(transaction), since_us: now_us });
+        self.admit(now_us, transaction, vec![ticket]);
         Submission::Waits
+    }
+
+    fn admit(&mut self, now_us: u64, transaction: &Arc<Verified<SignedTransaction>>, tickets: Vec<u64>) {
+        self.places.insert(transaction.id(), Place::Volatile(tickets));
+        self.pool_bytes = self.pool_bytes.saturating_add(transaction.bytes().len());
+        self.pool.push_back(Waiting { transaction: Arc::clone(transaction), since_us: now_us });
     }
 
     /// A proposal names this lane up to `seq`.
@@ -164,7 +192,7 @@ impl OwnLane {
         }
         let transactions = self.take();
         let ids = transactions.iter().map(|transaction| transaction.id()).collect();
-        let batch = UnsignedBatch::pack(self.chain, (self.lane, self.key), self.end, transactions);
+        let batch = UnsignedBatch::pack(self.chain, self.key, self.end, transactions);
         self.end = batch.tip();
         self.packed.insert(self.end.seq, ids);
         self.signing_bytes = self.signing_bytes.saturating_add(batch.size());

@@ -67,12 +67,15 @@ pub(crate) fn publish(batch: &Arc<Batch>, leaders: &[ValidatorIndex], out: &mut 
     out.push(Effect::Gossip(Arc::clone(batch)));
 }
 
-/// An acknowledgement to one validator.
-pub(crate) fn acknowledge_to(peer: ValidatorIndex, lanes: Vec<AcknowledgedLane>) -> Effect {
-    Effect::Send { to: Recipients::One(peer), message: PeerMessage::Acknowledge(Acknowledgement { lanes }) }
-}
-
 impl Lanes {
+    fn acknowledgement(&self, lanes: Vec<AcknowledgedLane>) -> PeerMessage {
+        PeerMessage::Acknowledge(Acknowledgement { set: self.set.digest(), lanes })
+    }
+    /// An acknowledgement to one validator.
+    pub(super) fn acknowledge_to(&self, peer: ValidatorIndex, lanes: Vec<AcknowledgedLane>) -> Effect {
+        Effect::Send { to: Recipients::One(peer), message: self.acknowledgement(lanes) }
+    }
+
     /// A view began: its leader and the next get the whole vector.
     pub(crate) fn entered(&mut self, leader: ValidatorIndex, next: ValidatorIndex, out: &mut Vec<Effect>) {
         self.leaders = [leader, next].into_iter().filter(|peer| Some(*peer) != self.me).collect();
@@ -82,7 +85,7 @@ impl Lanes {
             .map(|lane| self.line(lane))
             .collect();
         if self.me.is_some() && !lanes.is_empty() && !self.leaders.is_empty() {
-            let message = PeerMessage::Acknowledge(Acknowledgement { lanes });
+            let message = self.acknowledgement(lanes);
             out.push(Effect::Send { to: Recipients::Many(self.leaders.clone()), message });
         }
     }
@@ -91,7 +94,7 @@ impl Lanes {
     /// learns where it stands.
     pub(crate) fn connected(&mut self, peer: ValidatorIndex, out: &mut Vec<Effect>) {
         if self.me.is_some() {
-            out.push(acknowledge_to(peer, self.indices().map(|lane| self.line(lane)).collect()));
+            out.push(self.acknowledge_to(peer, self.indices().map(|lane| self.line(lane)).collect()));
         }
     }
 
@@ -102,11 +105,11 @@ impl Lanes {
         let lanes: Vec<AcknowledgedLane> = grown.iter().map(|lane| self.line(*lane)).collect();
         for line in &lanes {
             if line.lane != me && !self.leaders.contains(&line.lane) {
-                out.push(acknowledge_to(line.lane, vec![*line]));
+                out.push(self.acknowledge_to(line.lane, vec![*line]));
             }
         }
         if !self.leaders.is_empty() {
-            let message = PeerMessage::Acknowledge(Acknowledgement { lanes });
+            let message = self.acknowledgement(lanes);
             out.push(Effect::Send { to: Recipients::Many(self.leaders.clone()), message });
         }
     }

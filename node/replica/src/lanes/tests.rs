@@ -32,12 +32,16 @@ fn cut_with(index: u16, tip: Tip) -> Cut {
 /// A batch comes in and is stored.
 fn hold(lanes: &mut Lanes, batch: &Arc<Batch>) -> Vec<Effect> {
     let mut out = Vec::new();
-    lanes.received(batch.lane(), batch, Reason::Offered, &mut out);
+    let author = signing().set.index_of(batch.lane()).unwrap();
+    lanes.received(author, batch, Reason::Offered, &mut out);
     lanes.batch_stored(batch.lane(), &batch.digest(), &mut out);
     out
 }
 fn acknowledge(lanes: &mut Lanes, from: u16, index: u16, tip: Tip) {
-    lanes.acknowledged(lane(from), &Acknowledgement { lanes: vec![AcknowledgedLane { lane: lane(index), tip }] });
+    lanes.acknowledged(
+        lane(from),
+        &Acknowledgement { set: signing().set.digest(), lanes: vec![AcknowledgedLane { lane: lane(index), tip }] },
+    );
 }
 /// Signs and stores all that the lane wants signed and stored; gives everything else.
 fn drain(lanes: &mut Lanes, mut todo: Vec<Effect>) -> Vec<Effect> {
@@ -175,7 +179,7 @@ fn lone_transaction_is_sealed_at_once_and_accepted_when_durable() {
     let (mut signed, mut stored) = (Vec::new(), Vec::new());
     lanes.batch_signed(1, key(0).sign(message), &mut signed);
     let [Effect::StoreBatch(batch)] = &signed[..] else { panic!("R8: stored before it leaves: {signed:?}") };
-    lanes.batch_stored(lane(0), &batch.digest(), &mut stored);
+    lanes.batch_stored(&key(0).public(), &batch.digest(), &mut stored);
     assert!(matches!(stored[0], Effect::Accepted { ticket: 77 }));
     assert_eq!(gossiped(&stored).len(), 1);
 }
@@ -263,14 +267,14 @@ fn receiver_stores_then_acknowledges_to_author_and_leaders() {
     assert!(matches!(received[..], [Effect::StoreBatch(_)]));
     lanes.acknowledge(0, &mut early);
     assert!(early.is_empty(), "acknowledged before it is stored");
-    lanes.batch_stored(lane(1), &first.digest(), &mut Vec::new());
+    lanes.batch_stored(&key(1).public(), &first.digest(), &mut Vec::new());
     lanes.acknowledge(0, &mut early);
     assert!(early.is_empty(), "a small one waits for company");
     assert_eq!(lanes.deadline(), Some(ACKNOWLEDGE_DELAY_US));
     let mut out = Vec::new();
     lanes.acknowledge(ACKNOWLEDGE_DELAY_US, &mut out);
     let line = AcknowledgedLane { lane: lane(1), tip: first.tip() };
-    let expected = PeerMessage::Acknowledge(Acknowledgement { lanes: vec![line] });
+    let expected = PeerMessage::Acknowledge(Acknowledgement { set: signing().set.digest(), lanes: vec![line] });
     let sent: Vec<_> = out
         .iter()
         .map(|effect| match effect {
@@ -458,7 +462,7 @@ fn lost_log_asks_peers_before_the_lane_goes_on() {
     fetch.want(1, lanes.gaps());
     for batch in &old {
         lanes.received(lane(2), batch, Reason::Named, &mut out);
-        lanes.batch_stored(lane(0), &batch.digest(), &mut Vec::new());
+        lanes.batch_stored(&key(0).public(), &batch.digest(), &mut Vec::new());
     }
     lanes.recover_own(2, &fetch);
     let mut sealed = Vec::new();

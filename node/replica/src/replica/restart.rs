@@ -11,14 +11,14 @@ impl Replica {
     /// R9: the latest epoch whose anchor is on this disk, when one may sign in it.
     pub(super) fn signing_epoch(&self) -> Option<Epoch> {
         let epoch = self.identity.context.set.epoch();
-        let signs = !self.guard_lost && votes_in(epoch, self.identity.me, self.guard.as_ref()).is_some();
+        let signs = !self.guard_lost && votes_in(epoch, self.me, self.guard.as_ref()).is_some();
         let durable = if self.is_anchored() { epoch } else { epoch.previous()? };
         signs.then_some(durable)
     }
 
     /// R9: is there something to ask of the others?
     pub(super) fn rejoins(&self) -> bool {
-        self.identity.me.is_some() && (self.guard_lost || !self.greeted)
+        self.me.is_some() && (self.guard_lost || !self.greeted)
     }
 
     /// R9: a peer has shown all that it holds of one's own signatures, and says which epoch it is in.
