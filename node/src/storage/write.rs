@@ -133,6 +133,7 @@ impl PendingWrites {
             | StateKey::IdBucket(_)
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
+            | StateKey::Validators
             | StateKey::Reference(_) => false,
         }
     }
