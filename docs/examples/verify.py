@@ -42,8 +42,8 @@ def certified(certificate, chain, validators, named):
     quorum = len(validators) - (len(validators) - 1) // 3
     if kind != 2 or block != named or len(bitmap) != (len(validators) + 7) // 8: raise ValueError("certificate of something else")
     if len(signers) != len(signatures) or len(signers) < quorum: raise ValueError("too few signatures")
+    members = digest("validator set", set_bytes(validators))
     for signer, signature in zip(signers, signatures):
-        members = digest("validator set", set_bytes(validators))
         signed = b"tonle/v1/consensus\0" + chain + epoch + members + b"\x03" + view + block
         Ed25519PublicKey.from_public_bytes(validators[signer][1]).verify(signature, signed)
     return int.from_bytes(epoch, "big"), len(signers), quorum

@@ -158,6 +158,25 @@ fn chains_of_no_one_and_three_changes_are_proven_with_genesis_alone() {
     assert_eq!(check(&three()), Ok(3));
 }
 
+/// A file with three changes and its genesis, for whoever writes a verifier; docs/examples/verify.py is checked with it. To
+/// write them anew after a change of the protocol: `TONLE_WRITE_VECTORS=1 cargo test --release -p tonle-node --test epochs`.
+#[test]
+fn the_published_example_is_as_it_was() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    let genesis = tonle_devnet::genesis::to_json(&GENESIS).unwrap();
+    for (name, content) in
+        [("epochs.receipt", three().to_bytes().unwrap()), ("epochs.genesis.json", genesis.into_bytes())]
+    {
+        let path = folder.join(name);
+        if std::env::var_os("TONLE_WRITE_VECTORS").is_some() {
+            std::fs::write(&path, &content).unwrap();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), content, "{name}");
+    }
+    let read = tonle_devnet::genesis::read(&folder.join("epochs.genesis.json")).unwrap();
+    assert_eq!(read.digest(), GENESIS.digest());
+}
+
 #[test]
 fn a_file_without_changes_has_no_field_for_them() {
     let without = String::from_utf8(document(Vec::new(), 3, FIRST).to_bytes().unwrap()).unwrap();
