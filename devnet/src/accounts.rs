@@ -344,7 +344,11 @@ fn touches(operation: &Operation, account: &str) -> Option<HistoryReport> {
         Operation::Redeem(redeem) if is(&redeem.from) => {
             (report("redeem", "out", None), redeem.asset, redeem.amount, redeem.instruction_ref.as_ref())
         }
-        Operation::Issue(_) | Operation::Redeem(_) => return None,
+        Operation::Issue(_)
+        | Operation::Redeem(_)
+        | Operation::SetValidator(_)
+        | Operation::RemoveValidator(_)
+        | Operation::AddParticipant(_) => return None,
     };
     report.asset = asset.to_string();
     report.amount_minor = amount.minor();

@@ -16,6 +16,7 @@ pub mod genesis;
 pub mod keys;
 pub mod lifeline;
 pub mod load;
+pub mod membership;
 pub mod payment;
 pub mod ports;
 pub mod process;

@@ -20,7 +20,7 @@ use crate::keys;
 use crate::screen::{print, print_json};
 
 /// How long a payment may take to be final before the command gives up. It may still become final after that.
-const FINAL_PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const FINAL_PATIENCE: Duration = Duration::from_mins(1);
 /// How long the proof of a final payment may take.
 const PROOF_PATIENCE: Duration = Duration::from_secs(15);
 /// The validity window begins this long before now, for clocks that are behind.
@@ -145,6 +145,15 @@ fn sign(arguments: &Arguments, status: &GetStatusResponse, key: Option<SecretKey
                 .with_context(|| format!("no key to sign for {from}: name one with --key, or the devnet's --dir"))?
         }
     };
+    signed(status, vec![Operation::Transfer(Box::new(transfer))], &key)
+}
+
+/// An atomic transaction of these operations, valid from now for ten minutes on the chain that `status` names.
+pub(crate) fn signed(
+    status: &GetStatusResponse,
+    operations: Vec<Operation>,
+    key: &SecretKey,
+) -> Result<SignedTransaction> {
     let chain: [u8; 32] = status.chain_digest.as_ref().try_into().context("the node names no chain")?;
     let now = now_ms();
     let body = TransactionBody {
@@ -153,9 +162,9 @@ fn sign(arguments: &Arguments, status: &GetStatusResponse, key: Option<SecretKey
         not_after_ms: now + WINDOW_AFTER_MS,
         independent: false,
         nonce: nonce()?,
-        operations: vec![Operation::Transfer(Box::new(transfer))],
+        operations,
     };
-    body.sign(&[&key]).map_err(|rejection| anyhow!("{rejection}"))
+    body.sign(&[key]).map_err(|rejection| anyhow!("{rejection}"))
 }
 
 fn nonce() -> Result<Vec<u8>> {

@@ -23,10 +23,44 @@ class Reader:
     def end(self):
         if self.data: raise ValueError("bytes after the end")
 
-def load_validators(path):
-    """The genesis file's validators: (name, key, network key). They signed the chain's digest too, with these keys."""
-    validators = json.load(open(path))["validators"]
-    return [(v["participant"], bytes.fromhex(v["key"]), bytes.fromhex(v["network_key"])) for v in validators]
+def load_genesis(path):
+    """The genesis file's validators, as (name, key, network key), and the heights of an epoch. They signed the chain's
+    digest too, with these keys."""
+    genesis = json.load(open(path))
+    validators = [(v["participant"], bytes.fromhex(v["key"]), bytes.fromhex(v["network_key"])) for v in genesis["validators"]]
+    return validators, genesis["epoch_length"]
+
+def set_bytes(validators): return items([text(n) + k + net for n, k, net in validators])
+
+def certified(certificate, chain, validators, named):
+    """The certificate's epoch, how many signed and the quorum, when a quorum of the validators finalized `named`."""
+    reader = Reader(certificate)
+    kind, epoch, view, block, bitmap = reader.int(1), reader.raw(8), reader.raw(8), reader.raw(32), reader.bytes()
+    signatures = [reader.raw(64) for _ in range(reader.int(4))]
+    reader.end()
+    signers = [i for i in range(8 * len(bitmap)) if bitmap[i // 8] >> i % 8 & 1]
+    quorum = len(validators) - (len(validators) - 1) // 3
+    if kind != 2 or block != named or len(bitmap) != (len(validators) + 7) // 8: raise ValueError("certificate of something else")
+    if len(signers) != len(signatures) or len(signers) < quorum: raise ValueError("too few signatures")
+    members = digest("validator set", set_bytes(validators))
+    for signer, signature in zip(signers, signatures):
+        signed = b"tonle/v1/consensus\0" + chain + epoch + members + b"\x03" + view + block
+        Ed25519PublicKey.from_public_bytes(validators[signer][1]).verify(signature, signed)
+    return int.from_bytes(epoch, "big"), len(signers), quorum
+
+def next_validators(boundary, chain, validators, begins, length):
+    """The validators that a boundary, which those before it made final, names; and the epoch that they begin."""
+    if list(boundary) != ["header", "certificate", "validators"]: raise ValueError("not a boundary in its one form")
+    header, certificate, listed = (bytes.fromhex(boundary[name]) for name in boundary)
+    epoch, _, _ = certified(certificate, chain, validators, digest("header", header))
+    if epoch < begins: raise ValueError("boundaries out of order")
+    if int.from_bytes(header[32:40], "big") != (epoch + 1) * length: raise ValueError("not the last header of its epoch")
+    if header[154:] != b"\x01" + digest("validator set", listed): raise ValueError("the header names other validators")
+    if listed == set_bytes(validators): raise ValueError("the validators do not change")
+    reader = Reader(listed)
+    named = [(reader.bytes().decode(), reader.raw(32), reader.raw(32)) for _ in range(reader.int(4))]
+    reader.end()
+    return named, epoch + 1
 
 def receipt_root(reader, subject, height):
     """The results root that a receipt proof leads to, and the height it is of."""
@@ -57,30 +91,23 @@ def account_root(reader, subject):
         node = digest("state node", siblings[depth] + node if bit(path, depth) else node + siblings[depth])
     return node
 
-def verify(file, validators):
+def verify(file, genesis):
     """How many validators signed, and the quorum; ValueError and its like when the file proves nothing."""
-    doc = json.loads(file)
-    hexes = [doc["chain"], doc["certificate"], doc["proof"]] + doc["headers"]
+    doc, (validators, length), begins = json.loads(file), genesis, 0
+    boundaries = doc.get("boundaries", [])
+    hexes = [doc["chain"], doc["certificate"], doc["proof"]] + doc["headers"] + [x for b in boundaries for x in b.values()]
     canonical = (json.dumps(doc, indent=2) + "\n").encode() == file and all(bytes.fromhex(x).hex() == x for x in hexes)
-    fields = "format version chain subject height headers certificate proof".split()
+    fields = "format version chain subject height boundaries headers certificate proof".split()
+    if not boundaries: fields.remove("boundaries")
     if not canonical or list(doc) != fields or [doc["format"], json.dumps(doc["version"])] != ["tonle finality receipt", "1"]:
         raise ValueError("not a finality receipt in its one form")
     chain, headers, named = bytes.fromhex(doc["chain"]), [bytes.fromhex(x) for x in doc["headers"]], None
     for header in headers:
         if named not in (None, header[:32]): raise ValueError("a header does not name the one before it")
         named = digest("header", header)
-    certificate = Reader(bytes.fromhex(doc["certificate"]))
-    kind, epoch, view, block, bitmap = certificate.int(1), certificate.raw(8), certificate.raw(8), certificate.raw(32), certificate.bytes()
-    signatures = [certificate.raw(64) for _ in range(certificate.int(4))]
-    certificate.end()
-    signers = [i for i in range(8 * len(bitmap)) if bitmap[i // 8] >> i % 8 & 1]
-    quorum = len(validators) - (len(validators) - 1) // 3
-    if kind != 2 or block != named or len(bitmap) != (len(validators) + 7) // 8: raise ValueError("certificate of something else")
-    if len(signers) != len(signatures) or len(signers) < quorum: raise ValueError("too few signatures")
-    members = digest("validator set", items([text(n) + k + net for n, k, net in validators]))
-    for signer, signature in zip(signers, signatures):
-        signed = b"tonle/v1/consensus\0" + chain + epoch + members + b"\x03" + view + block
-        Ed25519PublicKey.from_public_bytes(validators[signer][1]).verify(signature, signed)
+    for boundary in boundaries: validators, begins = next_validators(boundary, chain, validators, begins, length)
+    epoch, signers, quorum = certified(bytes.fromhex(doc["certificate"]), chain, validators, named)
+    if epoch < begins: raise ValueError("the certificate is older than the last boundary")
     checkpoint = Reader(headers[0][32 + 8 + 8 + 2 + 32:])
     height, state_root, results_root = checkpoint.int(8), checkpoint.raw(32), checkpoint.raw(32)
     proof = Reader(bytes.fromhex(doc["proof"]))
@@ -88,7 +115,7 @@ def verify(file, validators):
     else: holds = receipt_root(proof, doc["subject"], doc["height"]) == (results_root, height)
     proof.end()
     if not holds: raise ValueError("the proof does not lead to the root that the header names")
-    return len(signers), quorum
+    return signers, quorum
 
 if __name__ == "__main__":
-    print("OK  %d signatures (quorum %d), header, Merkle path" % verify(open(sys.argv[1], "rb").read(), load_validators(sys.argv[2])))
+    print("OK  %d signatures (quorum %d), header, Merkle path" % verify(open(sys.argv[1], "rb").read(), load_genesis(sys.argv[2])))

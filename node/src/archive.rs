@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tonle_consensus::QuorumCertificate;
-use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, TransactionId};
+use tonle_consensus::{QuorumCertificate, Validator};
+use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, TransactionId, Validators};
 
 use crate::grpc::{Archive, ArchiveFailed, StoredBlock};
 use crate::storage::{Database, Error};
@@ -74,6 +74,16 @@ impl Archive for DatabaseArchive {
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {
         self.0.prove_account(height, account).map_err(|error| failed(&error))
+    }
+
+    fn sets(&self, epoch: u64) -> Result<Vec<(u64, Vec<Validator>)>, ArchiveFailed> {
+        self.0.view().sets(epoch).map_err(|error| failed(&error))
+    }
+
+    fn validators(&self) -> Result<(Validators, u64), ArchiveFailed> {
+        let view = self.0.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.validators().map_err(|error| failed(&error))?, height))
     }
 
     fn supply(&self) -> Result<Vec<(Asset, u128)>, ArchiveFailed> {

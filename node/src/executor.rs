@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use tonle_consensus::{Checkpoint, Height};
+use tonle_consensus::{Checkpoint, Height, ValidatorSet};
 use tonle_ledger::{BlockInput, Executed, Executor};
 use tonle_replica::{FinalBlock, bounds};
 
+use crate::members::validators;
 use crate::storage::{Database, Error, PendingWrites, WrittenBlock};
 
 /// Blocks that share one write, at most.
@@ -142,6 +143,15 @@ impl Worker {
         Ok(done)
     }
 
+    /// The validators that an epoch's last block commits, as the ledger lists them. Should they differ, the replica halts.
+    fn next_set(&self, block: &FinalBlock) -> Option<ValidatorSet> {
+        let header = block.block.header();
+        let digest = header.next_set()?;
+        let epoch = block.certificate.as_ref().unwrap_or(&block.tip_certificate).epoch.next()?;
+        let version = self.ledger.validators().at(header.checkpoint().height.get())?;
+        ValidatorSet::new(epoch, validators(&version.members)).ok().filter(|set| set.digest() == digest)
+    }
+
     fn execute(&mut self, block: FinalBlock) -> Result<ExecutedBlock, Error> {
         let header = block.block.header();
         let input = BlockInput {
@@ -156,6 +166,9 @@ impl Worker {
             .execute(&input, &loaded)
             .map_err(|source| Error::Ledger { path: self.database.path().to_path_buf(), source })?;
         self.pending.add(WrittenBlock { block: &block, executed: &executed })?;
+        if let Some(set) = self.next_set(&block) {
+            self.pending.begin_epoch(&set)?;
+        }
         let checkpoint = Checkpoint {
             height: Height::new(executed.height),
             state_root: executed.state_root,

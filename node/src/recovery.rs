@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use tonle_consensus::{
-    Anchor, Block, Checkpoint, Epoch, Header, HeaderFields, Height, SigningContext, Timestamp, Tip, Validator,
-    ValidatorSet, payload_digest,
+    Anchor, Block, Checkpoint, Epoch, Header, HeaderFields, Height, SigningContext, Timestamp, Tip, ValidatorSet,
+    payload_digest,
 };
 use tonle_crypto::{Canonical as _, Digest, PublicKey};
 use tonle_ledger::{Executor, Genesis};
@@ -15,6 +15,7 @@ use tonle_replica::{Batch, Config as ReplicaConfig, Cut, Identity, InvalidBatch,
 
 use crate::batch_log::{BatchLog, BatchLogEvent, Released};
 use crate::guard_file::GuardFile;
+use crate::members::validators;
 use crate::signatures::SignaturePool;
 use crate::storage::{Database, View};
 
@@ -32,19 +33,6 @@ impl Chain {
     #[must_use]
     pub fn new(genesis: Genesis) -> Self {
         Chain { digest: genesis.digest(), genesis: Arc::new(genesis) }
-    }
-
-    /// The validators in an epoch. Membership does not change yet: they are genesis' in each.
-    ///
-    /// # Errors
-    /// When the set is empty, too large, or names a key twice.
-    pub fn validators(&self, epoch: Epoch) -> Result<ValidatorSet> {
-        let validators = self.genesis.validators.iter().map(|validator| Validator {
-            name: validator.participant.to_string(),
-            key: validator.key,
-            network_key: validator.network_key,
-        });
-        ValidatorSet::new(epoch, validators.collect()).context("genesis names no usable set of validators")
     }
 
     /// The block of height 0: nothing is ordered yet, and its checkpoint holds the roots after genesis.
@@ -132,7 +120,7 @@ impl Opening<'_> {
         let stored = view.tip()?;
         let tip = Tip { block: block_at(&view, stored.height)?.block, certificate: stored.certificate };
         let (epoch, anchor) = self.anchor(&view, stored.height)?;
-        let set = self.chain.validators(epoch)?;
+        let set = set_of(&view, epoch)?;
         let serves = self.keys.iter().any(|key| set.index_of(key).is_some());
         if !self.keys.is_empty() && !serves {
             tracing::warn!(
@@ -141,7 +129,8 @@ impl Opening<'_> {
                  whose validators list it. If it was to serve by now, check keys.validator and node.genesis"
             );
         }
-        let anchor_lanes = self.lanes_before(epoch)?;
+        // The lanes of the block that this epoch starts from are those of the epoch before.
+        let anchor_lanes = keys_of(&set_of(&view, epoch.previous().unwrap_or(epoch))?);
         let context = Arc::new(PeerContext::new(self.chain.digest, set.clone()));
         let pool = SignaturePool::start(self.signature_threads, Arc::clone(&context))?;
         let cut = Cut::decode(tip.block.payload()).context("the last block's cut does not decode")?;
@@ -183,7 +172,7 @@ impl Opening<'_> {
         let recovered = Recovered {
             anchor,
             anchor_lanes,
-            members: self.lists(&opened.executor),
+            members: lists(&opened.executor),
             guard: guard_found.record,
             guard_lost: guard_found.lost,
             blocks: guard_found.blocks,
@@ -205,21 +194,19 @@ impl Opening<'_> {
         ensure!(height == 0 || found.certificate.is_some(), "the epoch's first block {height} has no certificate");
         Ok((Epoch::new(epoch), Anchor { block: found.block, certificate: found.certificate }))
     }
+}
 
-    /// The lanes of the block that this epoch starts from: those of the epoch before.
-    fn lanes_before(&self, epoch: Epoch) -> Result<Vec<PublicKey>> {
-        Ok(keys_of(&self.chain.validators(epoch.previous().unwrap_or(epoch))?))
-    }
+/// The validators of an epoch that has begun here.
+fn set_of(view: &View<'_>, epoch: Epoch) -> Result<ValidatorSet> {
+    let (_, members) = view.set_of(epoch.get())?;
+    ValidatorSet::new(epoch, members)
+        .with_context(|| format!("the database names no usable validators of epoch {epoch:?}"))
+}
 
-    /// The ledger's lists of validators.
-    fn lists(&self, _ledger: &Executor) -> Vec<(Height, Members)> {
-        let members = self.chain.genesis.validators.iter().map(|validator| Validator {
-            name: validator.participant.to_string(),
-            key: validator.key,
-            network_key: validator.network_key,
-        });
-        vec![(Height::ZERO, members.collect())]
-    }
+/// The ledger's lists of validators that a header to come may commit.
+fn lists(ledger: &Executor) -> Vec<(Height, Members)> {
+    let versions = ledger.validators().versions().iter();
+    versions.map(|version| (Height::new(version.since), validators(&version.members).into())).collect()
 }
 
 fn keys_of(set: &ValidatorSet) -> Vec<PublicKey> {

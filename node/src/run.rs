@@ -31,6 +31,7 @@ use crate::executor::{Execution, ExecutionEvent};
 use crate::grpc::{self, Finality, ServerConfig, Service, TlsConfig};
 use crate::intake::Intake;
 use crate::key_file;
+use crate::members::validators;
 use crate::metrics::{self, Metrics, Reason};
 use crate::network;
 use crate::recovery::{Chain, Opened, Opening};
@@ -217,7 +218,8 @@ fn start_execution(
     let tell = move |event| match event {
         ExecutionEvent::Executed(block) => {
             tracing::trace!(target: "tonle::departure", height = block.executed.height, "receipts leave");
-            inbox.send(Arrival::Executed { checkpoint: block.checkpoint, members: None });
+            let members = block.executed.validators.as_ref().map(|version| validators(&version.members).into());
+            inbox.send(Arrival::Executed { checkpoint: block.checkpoint, members });
             finality.executed(&block.input, &block.executed, block.provable);
             count(&metrics, &block.executed);
         }

@@ -71,11 +71,28 @@ impl Shell {
 #[test]
 fn every_command_explains_itself() {
     let shell = Shell::new();
-    for line in ["", "run", "key", "key new", "genesis new", "config", "config check", "pay", "devnet", "devnet up"] {
+    for line in [
+        "",
+        "run",
+        "key",
+        "key new",
+        "genesis new",
+        "config",
+        "config check",
+        "pay",
+        "devnet",
+        "devnet up",
+        "validator",
+        "validator list",
+        "validator set",
+        "validator remove",
+        "participant",
+        "participant add",
+    ] {
         let help = shell.done(&format!("{line} --help"));
         assert!(help.contains("Usage: tonle"), "{line}: {help}");
     }
-    for line in ["", "run", "key", "genesis", "config"] {
+    for line in ["", "run", "key", "genesis", "config", "validator", "participant"] {
         assert!(shell.done(&format!("{line} --help")).contains("Examples:"), "{line} has no examples");
     }
     assert!(shell.done("--version").starts_with("tonle "));

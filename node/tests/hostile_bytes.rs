@@ -120,6 +120,7 @@ fn a_finality_receipt_under_mutation_proves_nothing() {
     let document = |subject| Document {
         chain: proven.genesis.digest(),
         subject,
+        boundaries: Vec::new(),
         headers: proven.headers.clone(),
         certificate: proven.certificate.clone(),
     };

@@ -11,8 +11,9 @@ use tonle_consensus::{
 };
 use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Verified, Writer};
 use tonle_ledger::{
-    AccountId, AccountKind, Amount, Asset, Issue, OpenAccount, Operation, Redeem, Reference, SignedTransaction, Text,
-    TransactionBody, Transfer,
+    AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, Member, OpenAccount, Operation, ParticipantId,
+    ParticipantKey, Permission, Permissions, Redeem, Reference, Role, SignedTransaction, Text, TransactionBody,
+    Transfer,
 };
 use tonle_replica::{Cut, PeerContext, RawBatch, Tip, genesis_block};
 
@@ -269,5 +270,30 @@ pub(crate) fn every_operation() -> Vec<Operation> {
         }),
         Operation::Issue(Issue { to: account("r@nbc"), asset, amount, instruction_ref: reference() }),
         Operation::Redeem(Redeem { from: account("r@nbc"), asset, amount, instruction_ref: None }),
+        Operation::SetValidator(Box::new(Member {
+            participant: ParticipantId::new("bank1").expect("a name"),
+            key: client(3).public(),
+            network_key: client(4).public(),
+        })),
+        Operation::RemoveValidator(ParticipantId::new("bank0").expect("a name")),
+        Operation::AddParticipant(Box::new(admission())),
     ]
+}
+
+fn admission() -> AddParticipant {
+    let may = |number, permissions: &[Permission]| ParticipantKey {
+        key: client(number).public(),
+        permissions: Permissions::of(permissions),
+    };
+    let mut keys = vec![may(5, &[Permission::Pay, Permission::OpenAccounts]), may(6, &[Permission::Pay])];
+    keys.sort_by_key(|entry| entry.key);
+    AddParticipant {
+        participant: ParticipantId::new("bank9").expect("a name"),
+        legal_name: "Bank No. 9".to_owned(),
+        bic: "TONLKHPP".to_owned(),
+        role: Role::Bank,
+        keys,
+        pay_threshold: 2,
+        open_accounts_threshold: 1,
+    }
 }

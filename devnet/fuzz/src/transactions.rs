@@ -5,7 +5,7 @@
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
     MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS,
-    Operation, RejectionCode, SignedTransaction,
+    Operation, Permission, RejectionCode, Role, SignedTransaction,
 };
 
 use crate::forge::CHAIN;
@@ -52,6 +52,13 @@ fn bounds(operation: &Operation) {
             let threshold = usize::from(open.threshold);
             assert!(threshold <= open.keys.len() && (threshold == 0) == open.keys.is_empty());
         }
-        Operation::Issue(_) | Operation::Redeem(_) => {}
+        Operation::SetValidator(member) => assert_ne!(member.key, member.network_key),
+        Operation::AddParticipant(add) => {
+            assert!(add.keys.len() <= MAX_SIGNATURES && add.keys.windows(2).all(|pair| pair[0].key < pair[1].key));
+            assert!(add.role != Role::Operator && add.pay_threshold > 0 && add.open_accounts_threshold > 0);
+            assert!((1..=140).contains(&add.legal_name.len()) && add.bic.len() <= 11);
+            assert!(add.keys.iter().all(|entry| !entry.permissions.contains(Permission::Issue)));
+        }
+        Operation::Issue(_) | Operation::Redeem(_) | Operation::RemoveValidator(_) => {}
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use tonle_consensus::{
-    Block, Checkpoint, GuardRecord, Height, Message, Recipients, SigningContext, Time, ValidatorIndex,
+    Block, Checkpoint, GuardRecord, Height, Message, Recipients, SigningContext, Time, Validator, ValidatorIndex,
 };
 use tonle_crypto::{Canonical, SecretKey};
-use tonle_ledger::{BlockInput, Executor};
+use tonle_ledger::{BlockInput, Executor, Member};
 use tonle_replica::{
     Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, Members, PeerMessage, Replica, serve,
 };
@@ -518,7 +518,7 @@ impl World {
             results_root: executed.results_root,
         };
         node.disk.state.apply(&executed.changes);
-        let members: Option<Members> = None;
+        let members: Option<Members> = executed.validators.as_ref().map(|version| members(&version.members));
         node.disk.write_block(&block, checkpoint, members.clone());
         if sync == Synced::ThenCrash {
             self.die(at);
@@ -643,6 +643,16 @@ impl World {
 fn persist(disk: &mut Disk, record: GuardRecord, blocks: Vec<Block>) {
     disk.guard = Some(record);
     disk.journal.extend(blocks.into_iter().map(|block| (block.digest(), block)));
+}
+
+/// The ledger's list, as consensus knows it.
+fn members(members: &[Member]) -> Members {
+    let validator = |member: &Member| Validator {
+        name: member.participant.to_string(),
+        key: member.key,
+        network_key: member.network_key,
+    };
+    members.iter().map(validator).collect()
 }
 
 /// A number that a simulation's context could not give.

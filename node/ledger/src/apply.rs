@@ -2,11 +2,12 @@
 //!
 //! Must not know: signatures, ids, windows, or the storage.
 
+use crate::genesis::MAX_PARTICIPANTS;
 use crate::reference::{Instruction, ReferenceRecord, hour, references_expired};
 use crate::working::Working;
 use crate::{
-    Account, AccountId, Amount, Asset, BalanceAfter, Issue, OpenAccount, Operation, OperationResult, ReceiptLocation,
-    Redeem, RejectionCode, Transfer,
+    Account, AccountId, AddParticipant, Amount, Asset, BalanceAfter, Issue, Member, OpenAccount, Operation,
+    OperationResult, ParticipantId, ReceiptLocation, Redeem, RejectionCode, Role, Transfer,
 };
 
 type Applied = Result<Vec<BalanceAfter>, RejectionCode>;
@@ -33,6 +34,9 @@ pub(crate) fn apply(
         Operation::OpenAccount(open) => open_account(working, open),
         Operation::Issue(issue) => apply_issue(working, issue),
         Operation::Redeem(redeem) => apply_redeem(working, redeem),
+        Operation::SetValidator(member) => set_validator(working, member),
+        Operation::RemoveValidator(participant) => remove_validator(working, *participant),
+        Operation::AddParticipant(add) => add_participant(working, add),
     }?;
     if let Some((scope, content)) = reference {
         working.take_reference(scope, ReferenceRecord { taken_ms: now_ms, content, first: place });
@@ -142,4 +146,31 @@ fn apply_redeem(working: &mut Working<'_>, redeem: &Redeem) -> Applied {
     let supply = supply.checked_sub(u128::from(redeem.amount.minor())).ok_or(RejectionCode::AmountOverflow)?;
     working.set_supply(redeem.asset, supply);
     Ok(vec![payer])
+}
+
+fn set_validator(working: &mut Working<'_>, member: &Member) -> Applied {
+    let participant = working.participant(member.participant).ok_or(RejectionCode::UnknownParticipant)?;
+    match participant.role {
+        Role::Operator | Role::Bank => {}
+        Role::PaymentProvider | Role::Auditor => return Err(RejectionCode::CannotValidate),
+    }
+    working.set_validator(*member)?;
+    Ok(Vec::new())
+}
+
+fn remove_validator(working: &mut Working<'_>, participant: ParticipantId) -> Applied {
+    working.participant(participant).ok_or(RejectionCode::UnknownParticipant)?;
+    working.remove_validator(participant)?;
+    Ok(Vec::new())
+}
+
+fn add_participant(working: &mut Working<'_>, add: &AddParticipant) -> Applied {
+    if working.participant(add.participant).is_some() {
+        return Err(RejectionCode::ParticipantExists);
+    }
+    if working.participant_count() >= MAX_PARTICIPANTS {
+        return Err(RejectionCode::ParticipantsFull);
+    }
+    working.admit(add.record());
+    Ok(Vec::new())
 }

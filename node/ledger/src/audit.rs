@@ -10,7 +10,7 @@ use crate::executor::Point;
 use crate::proof::value_digest;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
-use crate::{Account, Asset, AssetRecord, Fatal, Participant, ParticipantId, StateKey};
+use crate::{Account, Asset, AssetRecord, Fatal, Participant, ParticipantId, StateKey, Validators};
 
 /// What a full scan found: supply and sum of balances agree for every asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub(crate) struct Scan {
     pub(crate) assets: BTreeMap<Asset, AssetRecord>,
     pub(crate) id_buckets: BTreeMap<u64, Digest>,
     pub(crate) reference_buckets: BTreeMap<u64, Digest>,
+    pub(crate) validators: Option<Validators>,
     balances: BTreeMap<Asset, u128>,
     accounts: u64,
 }
@@ -71,6 +72,7 @@ impl Scan {
                 add_balances(&mut self.balances, &Account::decode(value).map_err(corrupt)?)?;
                 self.accounts = self.accounts.saturating_add(1);
             }
+            StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),
             StateKey::Transaction { .. } | StateKey::Reference(_) => {}
         }
         Ok(())

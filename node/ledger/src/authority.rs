@@ -2,34 +2,59 @@
 //!
 //! A debit is signed for by the debited account's own keys (its threshold of them) if it has keys, and otherwise by
 //! the participant's keys that may pay; opening an account by the participant's keys that may open accounts; issuing
-//! and redeeming by the issuer's keys that may issue. An operation whose account, participant or asset is unknown has
-//! nobody to sign for it, and fails when it is executed.
+//! and redeeming by the issuer's keys that may issue. Who validates and who participates is the operator's to say, with
+//! the keys that may issue: whoever may make money is trusted with it. An operation whose account,
+//! participant or asset is unknown has nobody to sign for it, and fails when it is executed.
 //!
 //! Must not know: what the operations do.
 
+use std::collections::BTreeMap;
+
 use crate::working::Working;
-use crate::{AccountId, Operation, ParticipantId, Permission, RejectionCode, SignedTransaction};
+use crate::{AccountId, Operation, Participant, ParticipantId, Permission, RejectionCode, Role, SignedTransaction};
 
 /// Whose keys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Authority {
     Account(AccountId),
     Participant(ParticipantId, Permission),
+    /// Any one participant whose role it is.
+    Operator,
     Nobody,
 }
 
 /// Did the right keys sign? Gives the first operation for which they did not.
 pub(crate) fn check(working: &Working<'_>, transaction: &SignedTransaction) -> Result<(), (RejectionCode, u32)> {
+    let admitted = admitted_by(transaction);
     let mut last = Authority::Nobody;
     for (operation, number) in transaction.operations().iter().zip(0u32..) {
         let authority = authority_for(working, operation);
         // A batch file debits one account thousands of times.
         if authority != last {
-            holds(working, transaction, authority).map_err(|code| (code, number))?;
+            holds(working, &admitted, transaction, authority).map_err(|code| (code, number))?;
             last = authority;
         }
     }
     Ok(())
+}
+
+/// Whom the transaction admits: they sign for what comes after it in the same transaction. Of two of one id the first.
+fn admitted_by(transaction: &SignedTransaction) -> BTreeMap<ParticipantId, Participant> {
+    let mut admitted = BTreeMap::new();
+    for operation in transaction.operations() {
+        match operation {
+            Operation::AddParticipant(add) => {
+                admitted.entry(add.participant).or_insert_with(|| add.record());
+            }
+            Operation::Transfer(_)
+            | Operation::OpenAccount(_)
+            | Operation::Issue(_)
+            | Operation::Redeem(_)
+            | Operation::SetValidator(_)
+            | Operation::RemoveValidator(_) => {}
+        }
+    }
+    admitted
 }
 
 fn authority_for(working: &Working<'_>, operation: &Operation) -> Authority {
@@ -42,10 +67,18 @@ fn authority_for(working: &Working<'_>, operation: &Operation) -> Authority {
         Operation::OpenAccount(open) => Authority::Participant(open.account.participant(), Permission::OpenAccounts),
         Operation::Issue(issue) => issuer(issue.asset),
         Operation::Redeem(redeem) => issuer(redeem.asset),
+        Operation::SetValidator(_) | Operation::RemoveValidator(_) | Operation::AddParticipant(_) => {
+            Authority::Operator
+        }
     }
 }
 
-fn holds(working: &Working<'_>, transaction: &SignedTransaction, authority: Authority) -> Result<(), RejectionCode> {
+fn holds(
+    working: &Working<'_>,
+    admitted: &BTreeMap<ParticipantId, Participant>,
+    transaction: &SignedTransaction,
+    authority: Authority,
+) -> Result<(), RejectionCode> {
     match authority {
         Authority::Nobody => Ok(()),
         Authority::Account(id) => match working.account(id).filter(|account| !account.keys().is_empty()) {
@@ -53,15 +86,37 @@ fn holds(working: &Working<'_>, transaction: &SignedTransaction, authority: Auth
                 let signed = account.keys().iter().filter(|key| transaction.is_signed_by(key)).count();
                 enough(signed, account.threshold)
             }
-            None => holds(working, transaction, Authority::Participant(id.participant(), Permission::Pay)),
+            None => holds(working, admitted, transaction, Authority::Participant(id.participant(), Permission::Pay)),
         },
-        Authority::Participant(id, permission) => {
-            let Some(participant) = working.participant(id) else { return Ok(()) };
-            let mut may = participant.keys.iter().filter(|entry| entry.permissions.contains(permission));
-            let signed = may.by_ref().filter(|entry| transaction.is_signed_by(entry.key.as_bytes())).count();
-            enough(signed, participant.thresholds.of(permission))
+        Authority::Participant(id, permission) => match working.participant(id).or_else(|| admitted.get(&id)) {
+            Some(participant) => participant_signed(transaction, participant, permission),
+            None => Ok(()),
+        },
+        Authority::Operator => {
+            let operators = working.participants().filter(|participant| participant.role == Role::Operator);
+            let signed = operators.map(|operator| participant_signed(transaction, operator, Permission::Issue));
+            // The best of them counts; a chain without an operator has nobody who may.
+            signed.reduce(best).unwrap_or(Err(RejectionCode::NotAuthorized))
         }
     }
+}
+
+fn best(left: Result<(), RejectionCode>, right: Result<(), RejectionCode>) -> Result<(), RejectionCode> {
+    match (left, right) {
+        (Ok(()), _) | (_, Ok(())) => Ok(()),
+        // The higher number is the nearer miss.
+        (Err(left), Err(right)) => Err(left.max(right)),
+    }
+}
+
+fn participant_signed(
+    transaction: &SignedTransaction,
+    participant: &Participant,
+    permission: Permission,
+) -> Result<(), RejectionCode> {
+    let may = participant.keys.iter().filter(|entry| entry.permissions.contains(permission));
+    let signed = may.filter(|entry| transaction.is_signed_by(entry.key.as_bytes())).count();
+    enough(signed, participant.thresholds.of(permission))
 }
 
 fn enough(signed: usize, threshold: u8) -> Result<(), RejectionCode> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tonle_crypto::{Digest, Verified};
 
-use crate::{AccountId, Asset, Change, Receipt, SignedTransaction, TransactionId};
+use crate::{AccountId, Asset, Change, Receipt, SetVersion, SignedTransaction, TransactionId};
 
 /// A finalized block, as far as the ledger is concerned.
 #[derive(Debug, Clone)]
@@ -73,4 +73,6 @@ pub struct Executed {
     pub applied: u64,
     /// Supply of every asset after the block, in minor units.
     pub supply: BTreeMap<Asset, u128>,
+    /// The new version of the validator set, when the block changed it.
+    pub validators: Option<SetVersion>,
 }

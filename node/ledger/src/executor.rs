@@ -16,10 +16,11 @@ use crate::proof::value_digest;
 use crate::reference::{Instruction, hour, hour_end_ms, references_expired};
 use crate::run::{Run, id_key, run};
 use crate::tree::{LeafChange, Tree, Version, Versions};
-use crate::working::{Outcome, Working, accounts_of, add_balances};
+use crate::validators::window;
+use crate::working::{Outcome, Working, WorkingValidators, accounts_of, add_balances};
 use crate::{
     Asset, AssetRecord, BlockInput, Change, Executed, Fatal, Genesis, Participant, ParticipantId, ProofSource,
-    ReceiptsTree, StateKey, StateReader, first_results_root, next_results_root,
+    ReceiptsTree, StateKey, StateReader, Validators, first_results_root, next_results_root,
 };
 
 /// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
@@ -77,6 +78,9 @@ pub struct Executor {
     assets: BTreeMap<Asset, AssetRecord>,
     id_buckets: BTreeMap<u64, Digest>,
     reference_buckets: BTreeMap<u64, Digest>,
+    validators: Arc<Validators>,
+    /// For how many heights a replaced version of the validator set may be in force.
+    window: u64,
     versions: Arc<Versions>,
 }
 
@@ -102,6 +106,7 @@ impl Executor {
             let record = AssetRecord { asset: asset.asset, number, exponent, issuer, supply };
             values.push((StateKey::Asset(asset.asset), record.encode()));
         }
+        values.push((StateKey::Validators, Validators::found(&genesis.validators).encode()));
         let leaves = values.iter().filter_map(|(key, value)| Scan::leaf(key, value)).collect();
         let tree = Tree::default().update(leaves).map_err(|_| Fatal::Bound("genesis"))?;
         let chain = genesis.digest();
@@ -142,8 +147,17 @@ impl Executor {
         }
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
-        let Scan { participants, assets, id_buckets, reference_buckets, .. } = scan;
-        Ok(Executor { point, participants, assets, id_buckets, reference_buckets, versions: Arc::new(versions) })
+        let Scan { participants, assets, id_buckets, reference_buckets, validators, .. } = scan;
+        Ok(Executor {
+            point,
+            participants,
+            assets,
+            id_buckets,
+            reference_buckets,
+            validators: Arc::new(validators.ok_or(Fatal::NoValidators)?),
+            window: window(genesis.epoch_length),
+            versions: Arc::new(versions),
+        })
     }
 
     /// The last executed block.
@@ -162,6 +176,12 @@ impl Executor {
     #[must_use]
     pub fn assets(&self) -> &BTreeMap<Asset, AssetRecord> {
         &self.assets
+    }
+
+    /// The validators: every version of their set that may still be in force, and those keys that were used.
+    #[must_use]
+    pub fn validators(&self) -> &Validators {
+        &self.validators
     }
 
     /// Supply of every asset, in minor units.
@@ -204,16 +224,19 @@ impl Executor {
         if block.height != expected {
             return Err(Fatal::OutOfOrder { expected, given: block.height });
         }
-        let mut working = Working::new(&self.participants, &self.assets, self.versions.tree(), state);
+        let validators =
+            WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window };
+        let mut working = Working::new(&self.participants, &self.assets, validators, self.versions.tree(), state);
         for transaction in &block.transactions {
             working.load(transaction)?;
         }
         let run = run(block, &mut working)?;
-        let outcome = working.finish();
+        let mut outcome = working.finish();
+        let changed = outcome.finish_validators(&self.validators, block.height, self.window);
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &outcome, &mut changes);
-        let assets = outcome.assets;
+        let Outcome { assets, admitted, validators, .. } = outcome;
         let (tree, previous) = commit(&self.versions.tree(), edits, &mut changes)?;
 
         let receipts_root = ReceiptsTree::new(&run.receipts).root();
@@ -228,6 +251,8 @@ impl Executor {
         self.remember(&changes);
         Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
         self.assets = assets;
+        self.participants.extend(admitted);
+        self.validators = validators;
         self.point = point;
         Ok(Executed {
             height: block.height,
@@ -243,6 +268,7 @@ impl Executor {
             operations: run.operations,
             applied: run.applied,
             supply: self.supply(),
+            validators: changed,
         })
     }
 
@@ -286,6 +312,13 @@ impl Executor {
         for (asset, record) in &outcome.assets {
             let before = self.assets.get(asset).map(Canonical::encode);
             edits.push(Edit { key: StateKey::Asset(*asset), before, after: Some(record.encode()) });
+        }
+        for (id, participant) in &outcome.admitted {
+            edits.push(Edit { key: StateKey::Participant(*id), before: None, after: Some(participant.encode()) });
+        }
+        if !Arc::ptr_eq(&self.validators, &outcome.validators) {
+            let (before, after) = (Some(self.validators.encode()), Some(outcome.validators.encode()));
+            edits.push(Edit { key: StateKey::Validators, before, after });
         }
         self.edit_ids(block, run, changes, &mut edits);
         self.edit_references(block, outcome, changes, &mut edits);
@@ -350,6 +383,7 @@ impl Executor {
             | StateKey::Participant(_)
             | StateKey::Asset(_)
             | StateKey::Account(_)
+            | StateKey::Validators
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         };
@@ -372,6 +406,7 @@ impl Executor {
                 | StateKey::Participant(_)
                 | StateKey::Asset(_)
                 | StateKey::Account(_)
+                | StateKey::Validators
                 | StateKey::Transaction { .. }
                 | StateKey::Reference(_) => continue,
             };

@@ -62,6 +62,9 @@ pub enum Fatal {
     /// The state has no record of the last executed block.
     #[error("the state has no execution point")]
     NoPoint,
+    /// The state has no record of who validates.
+    #[error("the state has no validators")]
+    NoValidators,
     /// The state belongs to another chain.
     #[error("the state is of chain {found}, the genesis is {expected}")]
     OtherChain {

@@ -5,15 +5,15 @@
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Writer};
 
 use crate::account::ascending;
-use crate::participant::{BIC_BYTES_MAX, LEGAL_NAME_BYTES_MAX};
-use crate::{Account, AccountId, Asset, MAX_SIGNATURES, Participant, ParticipantId, Role};
+use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
+use crate::{Account, AccountId, Asset, MAX_SIGNATURES, Member, Participant, ParticipantId, Role, VALIDATORS_MAX};
 
 static GENESIS: Domain = Domain::new("tonle v1 genesis");
 
-/// Most participants, assets and validators.
-const MAX_PARTICIPANTS: usize = 10_000;
+/// Most participants of a chain.
+pub(crate) const MAX_PARTICIPANTS: usize = 10_000;
+/// Most assets.
 const MAX_ASSETS: usize = 256;
-const MAX_VALIDATORS: usize = 100;
 /// Most accounts that genesis opens.
 const MAX_ACCOUNTS: usize = 10_000_000;
 
@@ -72,16 +72,8 @@ pub struct GenesisAccount {
     pub account: Account,
 }
 
-/// A validator at genesis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GenesisValidator {
-    /// The participant that runs it.
-    pub participant: ParticipantId,
-    /// Its consensus and lane key.
-    pub key: PublicKey,
-    /// Its libp2p identity.
-    pub network_key: PublicKey,
-}
+/// A validator at genesis: a member of the first set.
+pub type GenesisValidator = Member;
 
 /// What all nodes of a chain agree on before its first block.
 ///
@@ -179,7 +171,7 @@ impl Genesis {
             ("participants", !self.participants.is_empty() && self.participants.len() <= MAX_PARTICIPANTS),
             ("assets", self.assets.len() <= MAX_ASSETS),
             ("accounts", self.accounts.len() <= MAX_ACCOUNTS),
-            ("validators", !self.validators.is_empty() && self.validators.len() <= MAX_VALIDATORS),
+            ("validators", !self.validators.is_empty() && self.validators.len() <= VALIDATORS_MAX),
         ];
         match in_range.iter().find(|(_, holds)| !holds) {
             Some((what, _)) => Err(GenesisInvalid::Range(what)),
@@ -243,9 +235,7 @@ fn check_participant(participant: &Participant) -> Result<(), GenesisInvalid> {
     if participant.legal_name.len() > LEGAL_NAME_BYTES_MAX {
         return Err(GenesisInvalid::Range("legal name"));
     }
-    let bic = participant.bic.as_bytes();
-    let in_form = bic.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    if bic.len() <= BIC_BYTES_MAX && in_form { Ok(()) } else { Err(GenesisInvalid::Range("bic")) }
+    if is_bic(&participant.bic) { Ok(()) } else { Err(GenesisInvalid::Range("bic")) }
 }
 
 impl Canonical for GenesisAsset {
@@ -268,15 +258,6 @@ impl Canonical for GenesisAccount {
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         Ok(GenesisAccount { id: reader.value()?, account: reader.value()? })
-    }
-}
-
-impl Canonical for GenesisValidator {
-    fn encode_to(&self, writer: &mut Writer) {
-        writer.value(&self.participant).key(&self.key).key(&self.network_key);
-    }
-    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(GenesisValidator { participant: reader.value()?, key: reader.key()?, network_key: reader.key()? })
     }
 }
 
@@ -305,7 +286,7 @@ impl Canonical for Genesis {
             participants: reader.list("participants", MAX_PARTICIPANTS)?,
             assets: reader.list("assets", MAX_ASSETS)?,
             accounts: reader.list("accounts", MAX_ACCOUNTS)?,
-            validators: reader.list("validators", MAX_VALIDATORS)?,
+            validators: reader.list("validators", VALIDATORS_MAX)?,
         })
     }
 }

@@ -42,6 +42,7 @@ mod run;
 mod state;
 mod transaction;
 mod tree;
+mod validators;
 mod wire;
 mod working;
 
@@ -54,7 +55,7 @@ pub use fatal::Fatal;
 pub use genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisInvalid, GenesisValidator};
 pub use ids::{AccountId, Amount, Asset, NameInvalid, ParticipantId, Reference, Text, TransactionId};
 pub use memory::MemoryState;
-pub use operation::{Issue, OpenAccount, Operation, Redeem, Transfer};
+pub use operation::{AddParticipant, Issue, OpenAccount, Operation, Redeem, Transfer};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
@@ -62,6 +63,10 @@ pub use rejection::{Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};
 pub use state::{Change, StateKey, StateReader};
 pub use transaction::{SignedTransaction, TransactionBody};
+pub use validators::{
+    Member, QuorumKept, SetVersion, VALIDATOR_KEYS_MAX, VALIDATOR_VERSIONS_MAX, VALIDATORS_FLOOR, VALIDATORS_MAX,
+    Validators, quorum, window,
+};
 
 /// Most operations in one transaction.
 pub const MAX_OPERATIONS: usize = 8_190;

@@ -36,6 +36,7 @@ impl MemoryState {
                     | StateKey::IdBucket(_)
                     | StateKey::ReferenceBucket(_)
                     | StateKey::Account(_)
+                    | StateKey::Validators
                     | StateKey::Reference(_) => true,
                 }),
                 // Absent by the executor's reading already.

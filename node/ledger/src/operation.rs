@@ -4,7 +4,10 @@
 
 use tonle_crypto::PublicKey;
 
-use crate::{AccountId, AccountKind, Amount, Asset, Reference, Text};
+use crate::{
+    AccountId, AccountKind, Amount, Asset, Member, Mode, Participant, ParticipantId, ParticipantKey, Reference, Role,
+    Text, Thresholds,
+};
 
 /// One thing that a transaction asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,13 @@ pub enum Operation {
     Issue(Issue),
     /// Destroy money. Signed for by the asset's issuer.
     Redeem(Redeem),
+    /// Add a validator, or change the keys of one. Signed for by the operator. Both keys must be new to the chain, save
+    /// one that the participant's validator has already and keeps.
+    SetValidator(Box<Member>),
+    /// Remove the validator of a participant. Signed for by the operator.
+    RemoveValidator(ParticipantId),
+    /// Admit a participant. Signed for by the operator.
+    AddParticipant(Box<AddParticipant>),
 }
 
 /// Moves `amount` of `asset` from one account to another.
@@ -78,4 +88,40 @@ pub struct Redeem {
     pub amount: Amount,
     /// The reference: unique per debited account for 7 days.
     pub instruction_ref: Option<Reference>,
+}
+
+/// Admits a participant that is not there. It is active from then on; it may open accounts, pay, and be made a
+/// validator if it is a bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddParticipant {
+    /// Its id.
+    pub participant: ParticipantId,
+    /// Its name in law: 1 to 140 bytes of UTF-8 without control characters.
+    pub legal_name: String,
+    /// Its business identifier code; empty without one.
+    pub bic: String,
+    /// What it is: not an operator, which only genesis names.
+    pub role: Role,
+    /// Its keys, ascending; at most 16. None may issue.
+    pub keys: Vec<ParticipantKey>,
+    /// How many keys must sign to pay: 1 to the number of keys that may; 1 when none may.
+    pub pay_threshold: u8,
+    /// The same to open accounts.
+    pub open_accounts_threshold: u8,
+}
+
+impl AddParticipant {
+    /// The record that it makes.
+    #[must_use]
+    pub fn record(&self) -> Participant {
+        Participant {
+            id: self.participant,
+            legal_name: self.legal_name.clone(),
+            bic: self.bic.clone(),
+            role: self.role,
+            mode: Mode::Active,
+            thresholds: Thresholds { pay: self.pay_threshold, open_accounts: self.open_accounts_threshold, issue: 1 },
+            keys: self.keys.clone(),
+        }
+    }
 }

@@ -201,6 +201,11 @@ pub(crate) const LEGAL_NAME_BYTES_MAX: usize = 140;
 /// Most characters of a business identifier code.
 pub(crate) const BIC_BYTES_MAX: usize = 11;
 
+/// Is it empty or in the form of a business identifier code?
+pub(crate) fn is_bic(text: &str) -> bool {
+    text.len() <= BIC_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
 /// A participant's record in the state.
 ///
 /// ```text

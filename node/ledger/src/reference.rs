@@ -68,7 +68,10 @@ impl<'a> Instruction<'a> {
             Operation::Transfer(transfer) => transfer.instruction_ref.as_ref(),
             Operation::Issue(issue) => issue.instruction_ref.as_ref(),
             Operation::Redeem(redeem) => redeem.instruction_ref.as_ref(),
-            Operation::OpenAccount(_) => None,
+            Operation::OpenAccount(_)
+            | Operation::SetValidator(_)
+            | Operation::RemoveValidator(_)
+            | Operation::AddParticipant(_) => None,
         }?;
         Some(Instruction { operation, reference })
     }
@@ -85,7 +88,10 @@ impl<'a> Instruction<'a> {
             Operation::Transfer(transfer) => writer.u8(1).value::<AccountId>(&transfer.from),
             Operation::Redeem(redeem) => writer.u8(1).value(&redeem.from),
             Operation::Issue(issue) => writer.u8(2).value(&issuer(issue.asset)?),
-            Operation::OpenAccount(_) => return None,
+            Operation::OpenAccount(_)
+            | Operation::SetValidator(_)
+            | Operation::RemoveValidator(_)
+            | Operation::AddParticipant(_) => return None,
         };
         writer.bytes(self.reference.as_str().as_bytes());
         Some(SCOPE.digest(&writer.finish()))
@@ -106,7 +112,10 @@ impl<'a> Instruction<'a> {
                 text(&mut writer, purpose.as_ref());
                 text(&mut writer, external_ref.as_ref());
             }
-            Operation::OpenAccount(_) => {}
+            Operation::OpenAccount(_)
+            | Operation::SetValidator(_)
+            | Operation::RemoveValidator(_)
+            | Operation::AddParticipant(_) => {}
             Operation::Issue(Issue { to, asset, amount, instruction_ref: _ }) => {
                 writer.u8(3).value(to).value(asset).value(amount);
             }

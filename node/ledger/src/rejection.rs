@@ -63,11 +63,29 @@ pub enum RejectionCode {
     InsufficientFunds,
     /// The balance or the supply would pass its bound (64 and 128 bits).
     AmountOverflow,
+    /// There is such a participant already.
+    ParticipantExists,
+    /// There are 10,000 participants already.
+    ParticipantsFull,
+    /// The participant is neither a bank nor the operator.
+    CannotValidate,
+    /// The participant has no validator.
+    NotValidator,
+    /// A key was a validator's before, the two are one, or neither of them changes.
+    ValidatorKeyUsed,
+    /// Validators of this chain have used 16,384 keys already.
+    ValidatorKeysFull,
+    /// The set would have no member, more than 100, or fewer than 4 after it had 4 or more.
+    ValidatorSetSize,
+    /// There are 64 versions of the set that may still be in force already.
+    ValidatorChangesFull,
+    /// Of a set that may still be in force too few members stay, with their keys, to make a quorum of the new set.
+    QuorumLost,
 }
 
 impl RejectionCode {
     /// All codes in order of precedence.
-    pub const ALL: [RejectionCode; 24] = [
+    pub const ALL: [RejectionCode; 33] = [
         RejectionCode::TransactionTooLarge,
         RejectionCode::Malformed,
         RejectionCode::NoOperations,
@@ -92,6 +110,15 @@ impl RejectionCode {
         RejectionCode::AccountFrozen,
         RejectionCode::InsufficientFunds,
         RejectionCode::AmountOverflow,
+        RejectionCode::ParticipantExists,
+        RejectionCode::ParticipantsFull,
+        RejectionCode::CannotValidate,
+        RejectionCode::NotValidator,
+        RejectionCode::ValidatorKeyUsed,
+        RejectionCode::ValidatorKeysFull,
+        RejectionCode::ValidatorSetSize,
+        RejectionCode::ValidatorChangesFull,
+        RejectionCode::QuorumLost,
     ];
 
     /// The stable number.
@@ -122,6 +149,15 @@ impl RejectionCode {
             RejectionCode::AccountFrozen => 45,
             RejectionCode::InsufficientFunds => 50,
             RejectionCode::AmountOverflow => 51,
+            RejectionCode::ParticipantExists => 60,
+            RejectionCode::ParticipantsFull => 61,
+            RejectionCode::CannotValidate => 62,
+            RejectionCode::NotValidator => 63,
+            RejectionCode::ValidatorKeyUsed => 64,
+            RejectionCode::ValidatorKeysFull => 65,
+            RejectionCode::ValidatorSetSize => 66,
+            RejectionCode::ValidatorChangesFull => 67,
+            RejectionCode::QuorumLost => 68,
         }
     }
 
@@ -159,6 +195,15 @@ impl RejectionCode {
             RejectionCode::AccountFrozen => "ACCOUNT_FROZEN",
             RejectionCode::InsufficientFunds => "INSUFFICIENT_FUNDS",
             RejectionCode::AmountOverflow => "AMOUNT_OVERFLOW",
+            RejectionCode::ParticipantExists => "PARTICIPANT_EXISTS",
+            RejectionCode::ParticipantsFull => "PARTICIPANTS_FULL",
+            RejectionCode::CannotValidate => "CANNOT_VALIDATE",
+            RejectionCode::NotValidator => "NOT_VALIDATOR",
+            RejectionCode::ValidatorKeyUsed => "VALIDATOR_KEY_USED",
+            RejectionCode::ValidatorKeysFull => "VALIDATOR_KEYS_FULL",
+            RejectionCode::ValidatorSetSize => "VALIDATOR_SET_SIZE",
+            RejectionCode::ValidatorChangesFull => "VALIDATOR_CHANGES_FULL",
+            RejectionCode::QuorumLost => "QUORUM_LOST",
         }
     }
 

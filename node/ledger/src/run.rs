@@ -126,7 +126,11 @@ fn debited(operation: &Operation) -> Option<crate::AccountId> {
     match operation {
         Operation::Transfer(transfer) => Some(transfer.from),
         Operation::Redeem(redeem) => Some(redeem.from),
-        Operation::OpenAccount(_) | Operation::Issue(_) => None,
+        Operation::OpenAccount(_)
+        | Operation::Issue(_)
+        | Operation::SetValidator(_)
+        | Operation::RemoveValidator(_)
+        | Operation::AddParticipant(_) => None,
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{AccountId, Asset, ParticipantId, TransactionId};
 /// 03 ‖ asset code                 -> asset, supply    │
 /// 04 ‖ hour u64                   -> digest of ids    │ leaves of the state tree:
 /// 05 ‖ hour u64                   -> digest of refs   │ scanned at open
-/// 06 ‖ account name               -> account          ┘
+/// 06 ‖ account name               -> account          │
+/// 07                              -> validators       ┘
 /// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
 /// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
 /// ```
@@ -32,6 +33,8 @@ pub enum StateKey {
     ReferenceBucket(u64),
     /// An account.
     Account(AccountId),
+    /// The validators: the versions of their set, and the keys that were ever used.
+    Validators,
     /// A live transaction id, under the hour in which it expires.
     Transaction {
         /// Hour since the Unix epoch of `not_after_ms`.
@@ -61,6 +64,7 @@ impl StateKey {
             StateKey::IdBucket(hour) => (0x04, [&hour.to_be_bytes(), &[]]),
             StateKey::ReferenceBucket(hour) => (0x05, [&hour.to_be_bytes(), &[]]),
             StateKey::Account(id) => (Self::ACCOUNT_TAG, [id.as_bytes(), &[]]),
+            StateKey::Validators => (0x07, [&[], &[]]),
             StateKey::Transaction { hour, id } => (0x80, [&hour.to_be_bytes(), id.as_bytes()]),
             StateKey::Reference(digest) => (0x81, [digest.as_bytes(), &[]]),
         };
@@ -82,6 +86,7 @@ impl StateKey {
             0x04 => hour().map(StateKey::IdBucket),
             0x05 => hour().map(StateKey::ReferenceBucket),
             0x06 => AccountId::from_ascii(rest).ok().map(StateKey::Account),
+            0x07 if rest.is_empty() => Some(StateKey::Validators),
             0x80 => {
                 let (hour, id) = rest.split_at_checked(8)?;
                 let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
@@ -101,7 +106,8 @@ impl StateKey {
             | StateKey::Asset(_)
             | StateKey::IdBucket(_)
             | StateKey::ReferenceBucket(_)
-            | StateKey::Account(_) => true,
+            | StateKey::Account(_)
+            | StateKey::Validators => true,
         }
     }
 

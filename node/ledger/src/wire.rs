@@ -12,7 +12,9 @@
 //!                             bytes nonce = 5;                 // 0 to 32 bytes
 //!                             repeated Operation operations = 6; }   // 1 to 8,190
 //! message Operation         { oneof kind { Transfer transfer = 1; OpenAccount open_account = 2;
-//!                                          Issue issue = 3; Redeem redeem = 4; } }
+//!                                          Issue issue = 3; Redeem redeem = 4;
+//!                                          SetValidator set_validator = 5; RemoveValidator remove_validator = 6;
+//!                                          AddParticipant add_participant = 7; } }
 //! message Transfer          { string from = 1; string to = 2; string asset = 3; uint64 amount_minor = 4;
 //!                             string instruction_ref = 5;      // 0 to 64 printable ASCII
 //!                             string purpose = 6;              // 0 to 35 printable ASCII
@@ -24,6 +26,16 @@
 //!                             uint32 threshold = 4; }          // 1 to the number of keys; 0 without keys
 //! message Issue             { string to = 1; string asset = 2; uint64 amount_minor = 3; string instruction_ref = 4; }
 //! message Redeem            { string from = 1; string asset = 2; uint64 amount_minor = 3; string instruction_ref = 4; }
+//! message SetValidator      { string participant = 1; bytes key = 2; bytes network_key = 3; }   // 32 bytes each, different
+//! message RemoveValidator   { string participant = 1; }
+//! message AddParticipant    { string participant = 1;
+//!                             string legal_name = 2;           // 1 to 140 bytes, no control characters
+//!                             string bic = 3;                  // 0 to 11 of A-Z 0-9
+//!                             ParticipantRole role = 4;        // BANK 2, PAYMENT_PROVIDER 3, AUDITOR 4
+//!                             repeated ParticipantKey keys = 5;    // ascending by key; 0 to 16
+//!                             uint32 pay_threshold = 6;        // 1 to the number of keys that may; 1 when none may
+//!                             uint32 open_accounts_threshold = 7; }   // the same
+//! message ParticipantKey    { bytes key = 1; bool may_pay = 2; bool may_open_accounts = 3; }
 //!
 //! signed message = "tonle/v1/transaction\0" (21 bytes) ‖ chain digest (32 bytes) ‖ body bytes        plain ed25519
 //! transaction id = BLAKE3.derive_key("tonle v1 transaction", chain digest ‖ body bytes)
@@ -37,10 +49,12 @@
 use tonle_crypto::{Digest, PublicKey, Signature};
 
 use crate::account::ascending;
+use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
 use crate::protobuf::{Encoder, Fields, NotCanonical};
 use crate::{
-    AccountId, AccountKind, Amount, Asset, Issue, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES,
-    MAX_SIGNATURES, NameInvalid, OpenAccount, Operation, Redeem, Rejection, Text, TransactionBody, Transfer,
+    AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, MAX_NONCE_BYTES, MAX_OPERATIONS,
+    MAX_REMITTANCE_BYTES, MAX_SIGNATURES, Member, NameInvalid, OpenAccount, Operation, ParticipantId, ParticipantKey,
+    Permission, Permissions, Redeem, Rejection, Role, Text, TransactionBody, Transfer,
 };
 
 /// A signed transaction taken apart; keys and signatures are still plain bytes.
@@ -114,7 +128,7 @@ pub(crate) fn decode_body(bytes: &[u8]) -> Parsed<TransactionBody> {
 
 fn decode_operation(bytes: &[u8]) -> Parsed<Operation> {
     let mut fields = Fields::new(bytes);
-    // A oneof: exactly one of the four.
+    // A oneof: exactly one of them.
     let operation = if let Some(bytes) = fields.element(1).named("transfer")? {
         Operation::Transfer(Box::new(decode_transfer(bytes)?))
     } else if let Some(bytes) = fields.element(2).named("open_account")? {
@@ -135,6 +149,15 @@ fn decode_operation(bytes: &[u8]) -> Parsed<Operation> {
         let instruction_ref = optional(inner.text(4), "redeem.instruction_ref")?;
         inner.finish().named("redeem")?;
         Operation::Redeem(Redeem { from, asset, amount, instruction_ref })
+    } else if let Some(bytes) = fields.element(5).named("set_validator")? {
+        Operation::SetValidator(Box::new(decode_set_validator(bytes)?))
+    } else if let Some(bytes) = fields.element(6).named("remove_validator")? {
+        let mut inner = Fields::new(bytes);
+        let participant = participant(inner.text(1), "remove_validator.participant")?;
+        inner.finish().named("remove_validator")?;
+        Operation::RemoveValidator(participant)
+    } else if let Some(bytes) = fields.element(7).named("add_participant")? {
+        Operation::AddParticipant(Box::new(decode_add_participant(bytes)?))
     } else {
         return Err(Rejection::malformed("operation"));
     };
@@ -184,6 +207,74 @@ fn decode_open_account(bytes: &[u8]) -> Parsed<OpenAccount> {
     }
     fields.finish().named("open_account")?;
     Ok(OpenAccount { account, kind, keys, threshold })
+}
+
+fn participant(text: Result<&str, NotCanonical>, field: &'static str) -> Parsed<ParticipantId> {
+    ParticipantId::new(text.named(field)?).named(field)
+}
+
+fn key(bytes: Result<&[u8], NotCanonical>, field: &'static str) -> Parsed<PublicKey> {
+    let bytes = <[u8; 32]>::try_from(bytes.named(field)?).map_err(|_| Rejection::malformed(field))?;
+    PublicKey::from_bytes(&bytes).map_err(|_| Rejection::malformed(field))
+}
+
+fn decode_set_validator(bytes: &[u8]) -> Parsed<Member> {
+    let mut fields = Fields::new(bytes);
+    let member = Member {
+        participant: participant(fields.text(1), "set_validator.participant")?,
+        key: key(fields.bytes(2), "set_validator.key")?,
+        network_key: key(fields.bytes(3), "set_validator.network_key")?,
+    };
+    if member.key == member.network_key {
+        return Err(Rejection::malformed("set_validator.network_key"));
+    }
+    fields.finish().named("set_validator")?;
+    Ok(member)
+}
+
+fn decode_add_participant(bytes: &[u8]) -> Parsed<AddParticipant> {
+    let mut fields = Fields::new(bytes);
+    let participant = participant(fields.text(1), "add_participant.participant")?;
+    let legal_name = fields.text(2).named("add_participant.legal_name")?.to_owned();
+    if legal_name.is_empty() || legal_name.len() > LEGAL_NAME_BYTES_MAX || legal_name.chars().any(char::is_control) {
+        return Err(Rejection::malformed("add_participant.legal_name"));
+    }
+    let bic = fields.text(3).named("add_participant.bic")?.to_owned();
+    if !is_bic(&bic) {
+        return Err(Rejection::malformed("add_participant.bic"));
+    }
+    let role = u8::try_from(fields.uint(4).named("add_participant.role")?).ok().and_then(Role::from_number);
+    let role = role.filter(|role| *role != Role::Operator).ok_or(Rejection::malformed("add_participant.role"))?;
+    let mut keys = Vec::new();
+    while let Some(entry) = fields.element(5).named("add_participant.keys")? {
+        if keys.len() == MAX_SIGNATURES {
+            return Err(Rejection::malformed("add_participant.keys"));
+        }
+        keys.push(decode_participant_key(entry)?);
+    }
+    if !ascending(keys.iter().map(|entry| entry.key)) {
+        return Err(Rejection::malformed("add_participant.keys"));
+    }
+    let mut threshold = |number, permission, field| {
+        let stated = fields.uint(number).named(field)?;
+        let may = keys.iter().filter(|entry| entry.permissions.contains(permission)).count().max(1);
+        let stated = u8::try_from(stated).ok().filter(|stated| *stated > 0 && usize::from(*stated) <= may);
+        stated.ok_or(Rejection::malformed(field))
+    };
+    let pay_threshold = threshold(6, Permission::Pay, "add_participant.pay_threshold")?;
+    let open_accounts_threshold = threshold(7, Permission::OpenAccounts, "add_participant.open_accounts_threshold")?;
+    fields.finish().named("add_participant")?;
+    Ok(AddParticipant { participant, legal_name, bic, role, keys, pay_threshold, open_accounts_threshold })
+}
+
+fn decode_participant_key(bytes: &[u8]) -> Parsed<ParticipantKey> {
+    let mut fields = Fields::new(bytes);
+    let key = key(fields.bytes(1), "add_participant.keys")?;
+    let pay = fields.flag(2).named("add_participant.keys")?.then_some(Permission::Pay);
+    let open_accounts = fields.flag(3).named("add_participant.keys")?.then_some(Permission::OpenAccounts);
+    fields.finish().named("add_participant.keys")?;
+    let permissions: Vec<_> = [pay, open_accounts].into_iter().flatten().collect();
+    Ok(ParticipantKey { key, permissions: Permissions::of(&permissions) })
 }
 
 fn optional<const MAX: usize>(text: Result<&str, NotCanonical>, field: &'static str) -> Parsed<Option<Text<MAX>>> {
@@ -245,8 +336,33 @@ fn encode_operation(operation: &Operation) -> Vec<u8> {
             inner.bytes(4, text(redeem.instruction_ref.as_ref()));
             4
         }
+        Operation::SetValidator(member) => {
+            inner.bytes(1, member.participant.as_bytes());
+            inner.bytes(2, member.key.as_bytes()).bytes(3, member.network_key.as_bytes());
+            5
+        }
+        Operation::RemoveValidator(participant) => {
+            inner.bytes(1, participant.as_bytes());
+            6
+        }
+        Operation::AddParticipant(add) => {
+            encode_add_participant(&mut inner, add);
+            7
+        }
     };
     let mut message = Encoder::default();
     message.element(number, &inner.finish());
     message.finish()
+}
+
+fn encode_add_participant(message: &mut Encoder, add: &AddParticipant) {
+    message.bytes(1, add.participant.as_bytes()).bytes(2, add.legal_name.as_bytes()).bytes(3, add.bic.as_bytes());
+    message.uint(4, u64::from(add.role.number()));
+    for entry in &add.keys {
+        let may = |permission| u64::from(entry.permissions.contains(permission));
+        let mut inner = Encoder::default();
+        inner.bytes(1, entry.key.as_bytes()).uint(2, may(Permission::Pay)).uint(3, may(Permission::OpenAccounts));
+        message.element(5, &inner.finish());
+    }
+    message.uint(6, u64::from(add.pay_threshold)).uint(7, u64::from(add.open_accounts_threshold));
 }

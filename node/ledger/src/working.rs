@@ -3,14 +3,16 @@
 //! Must not know: what operations mean, or the order of rejections.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tonle_crypto::{Canonical, CodecError, Digest};
 
 use crate::reference::{Instruction, ReferenceRecord};
 use crate::tree::Tree;
+use crate::validators::Revert;
 use crate::{
-    Account, AccountId, Asset, AssetRecord, Balance, Fatal, Operation, Participant, ParticipantId, RejectionCode,
-    SignedTransaction, StateKey, StateReader,
+    Account, AccountId, Asset, AssetRecord, Balance, Fatal, Member, Operation, Participant, ParticipantId,
+    RejectionCode, SetVersion, SignedTransaction, StateKey, StateReader, Validators,
 };
 
 /// An account that the block touches.
@@ -31,11 +33,24 @@ enum Undo {
     Opened(AccountId),
     Supply(Asset, u128),
     Reference(Digest, Option<ReferenceRecord>),
+    Validators(Box<Revert>),
+    Admitted(ParticipantId),
+}
+
+/// The validators while a block executes. Copied at the first change only: most blocks have none.
+pub(crate) struct WorkingValidators {
+    pub(crate) set: Arc<Validators>,
+    /// The block's height.
+    pub(crate) now: u64,
+    /// For how many heights a replaced version may be in force.
+    pub(crate) window: u64,
 }
 
 /// The state while a block executes.
 pub(crate) struct Working<'a> {
     participants: &'a BTreeMap<ParticipantId, Participant>,
+    admitted: BTreeMap<ParticipantId, Participant>,
+    validators: WorkingValidators,
     state: &'a dyn StateReader,
     tree: Tree,
     slots: BTreeMap<AccountId, Slot<'a>>,
@@ -54,6 +69,10 @@ pub(crate) struct Outcome<'a> {
     pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
     /// Sums over the loaded accounts before the block.
     pub(crate) balances_before: BTreeMap<Asset, u128>,
+    /// Participants that the block admitted.
+    pub(crate) admitted: BTreeMap<ParticipantId, Participant>,
+    /// The validators; the same `Arc` as before when no operation reached them.
+    pub(crate) validators: Arc<Validators>,
 }
 
 /// The account names in an operation.
@@ -63,6 +82,7 @@ pub(crate) fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
         Operation::OpenAccount(open) => [Some(open.account), None],
         Operation::Issue(issue) => [Some(issue.to), None],
         Operation::Redeem(redeem) => [Some(redeem.from), None],
+        Operation::SetValidator(_) | Operation::RemoveValidator(_) | Operation::AddParticipant(_) => [None, None],
     }
 }
 
@@ -80,11 +100,14 @@ impl<'a> Working<'a> {
     pub(crate) fn new(
         participants: &'a BTreeMap<ParticipantId, Participant>,
         assets: &BTreeMap<Asset, AssetRecord>,
+        validators: WorkingValidators,
         tree: Tree,
         state: &'a dyn StateReader,
     ) -> Self {
         Working {
             participants,
+            admitted: BTreeMap::new(),
+            validators,
             state,
             tree,
             slots: BTreeMap::new(),
@@ -142,8 +165,16 @@ impl<'a> Working<'a> {
         Ok(Some(place))
     }
 
-    pub(crate) fn participant(&self, id: ParticipantId) -> Option<&'a Participant> {
-        self.participants.get(&id)
+    pub(crate) fn participant(&self, id: ParticipantId) -> Option<&Participant> {
+        self.participants.get(&id).or_else(|| self.admitted.get(&id))
+    }
+    /// All participants before the block. None that it admits is an operator.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &'a Participant> {
+        self.participants.values()
+    }
+    /// How many participants there are at this point of the block.
+    pub(crate) fn participant_count(&self) -> usize {
+        self.participants.len().saturating_add(self.admitted.len())
     }
     pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {
         self.slots.get(&id)?.account.as_ref()
@@ -192,6 +223,26 @@ impl<'a> Working<'a> {
         self.taken.push(scope);
     }
 
+    /// Adds a participant that is not there.
+    pub(crate) fn admit(&mut self, participant: Participant) {
+        self.undo.push(Undo::Admitted(participant.id));
+        self.admitted.insert(participant.id, participant);
+    }
+    /// Adds a validator, or replaces its keys.
+    pub(crate) fn set_validator(&mut self, member: Member) -> Result<(), RejectionCode> {
+        let WorkingValidators { set, now, window } = &mut self.validators;
+        let revert = Arc::make_mut(set).set(member, *now, *window)?;
+        self.undo.push(Undo::Validators(Box::new(revert)));
+        Ok(())
+    }
+    /// Removes a validator.
+    pub(crate) fn remove_validator(&mut self, participant: ParticipantId) -> Result<(), RejectionCode> {
+        let WorkingValidators { set, now, window } = &mut self.validators;
+        let revert = Arc::make_mut(set).remove(participant, *now, *window)?;
+        self.undo.push(Undo::Validators(Box::new(revert)));
+        Ok(())
+    }
+
     /// What has happened up to here stays.
     pub(crate) fn keep(&mut self) {
         self.undo.clear();
@@ -215,6 +266,10 @@ impl<'a> Working<'a> {
                         record.supply = supply;
                     }
                 }
+                Undo::Validators(revert) => Arc::make_mut(&mut self.validators.set).take_back(&revert),
+                Undo::Admitted(id) => {
+                    self.admitted.remove(&id);
+                }
                 Undo::Reference(scope, before) => {
                     self.taken.pop();
                     match before {
@@ -228,8 +283,18 @@ impl<'a> Working<'a> {
 
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Outcome<'a> {
-        let Working { slots, assets, references, taken, balances_before, .. } = self;
+        let Working { slots, assets, references, taken, balances_before, admitted, validators, .. } = self;
         let taken = taken.iter().filter_map(|scope| Some((*scope, *references.get(scope)?))).collect();
-        Outcome { slots, assets, taken, balances_before }
+        Outcome { slots, assets, taken, balances_before, admitted, validators: validators.set }
+    }
+}
+
+impl Outcome<'_> {
+    /// Ends the block for the validators: gives the version that it made, if it made one.
+    pub(crate) fn finish_validators(&mut self, before: &Arc<Validators>, now: u64, window: u64) -> Option<SetVersion> {
+        if Arc::ptr_eq(before, &self.validators) {
+            return None;
+        }
+        Arc::make_mut(&mut self.validators).finish(now, window)
     }
 }

@@ -72,7 +72,7 @@ fn every_leaf_of_the_state_is_provable() {
         assert_eq!(proof.verify(&key, &root), Ok(Some(value.as_slice())), "{key:?}");
         leaves += 1;
     }
-    assert_eq!(leaves, 9 + 2 + 14 + 2, "participants, assets, accounts, two buckets");
+    assert_eq!(leaves, 9 + 2 + 14 + 2 + 1, "participants, assets, accounts, two buckets, validators");
 }
 
 fn no_byte_can_change(bytes: &[u8], holds: impl Fn(&[u8]) -> bool) {

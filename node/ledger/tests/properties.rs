@@ -75,7 +75,10 @@ impl Model {
                 self.add(transfer.from, transfer.asset, -i128::from(transfer.amount.minor()));
                 self.add(transfer.to, transfer.asset, i128::from(transfer.amount.minor()));
             }
-            Operation::OpenAccount(_) => {}
+            Operation::OpenAccount(_)
+            | Operation::SetValidator(_)
+            | Operation::RemoveValidator(_)
+            | Operation::AddParticipant(_) => {}
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),
             Operation::Redeem(redeem) => self.add(redeem.from, redeem.asset, -i128::from(redeem.amount.minor())),
         }

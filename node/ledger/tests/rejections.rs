@@ -17,8 +17,10 @@ enum Attempt {
     Signed(Vec<Operation>, fn(&mut TransactionBody), &'static [&'static str]),
     /// The same, with a signature that does not hold.
     Forged(Vec<Operation>, fn(&mut TransactionBody)),
+    /// These operations, signed by the operator, on this ledger.
+    On(fn() -> Ledger, Vec<Operation>),
 }
-use Attempt::{Bytes, Forged, Signed};
+use Attempt::{Bytes, Forged, On, Signed};
 
 fn unchanged(_: &mut TransactionBody) {}
 
@@ -44,6 +46,10 @@ fn forged(body: &TransactionBody) -> Vec<u8> {
 fn rejection(ledger: &mut Ledger, attempt: Attempt) -> Option<RejectionCode> {
     let bytes = match attempt {
         Bytes(bytes) => bytes,
+        On(prepare, operations) => {
+            *ledger = prepare();
+            return rejection(ledger, Signed(operations, unchanged, &["nbc"]));
+        }
         Forged(operations, change) => {
             let mut body = ledger.body(operations);
             change(&mut body);
@@ -125,7 +131,50 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (AccountFrozen, Signed(vec![transfer("ice@aba", "bob@acleda", u64::MAX)], unchanged, &["aba"])),
         (InsufficientFunds, Signed(vec![transfer_of("USD", "sok@canadia", "full@aba", 11)], unchanged, &["canadia"])),
         (AmountOverflow, Signed(vec![transfer_of("USD", "alice@aba", "full@aba", 11)], unchanged, &["aba"])),
+        (ParticipantExists, On(crowded, vec![admit("aba")])),
+        (ParticipantsFull, On(crowded, vec![admit("wb"), set("audit", "aba")])),
+        (CannotValidate, On(Ledger::new, vec![set("audit", "aba")])),
+        (NotValidator, On(Ledger::new, vec![unset("nbc"), unset("aba")])),
+        (ValidatorKeyUsed, On(worn, vec![set("nbc", "aba")])),
+        (ValidatorKeysFull, On(worn, vec![set("nbc", "nbc")])),
+        (ValidatorSetSize, On(busy, vec![unset("aba")])),
+        (ValidatorChangesFull, On(busy, vec![set("aba", "another"), set("acleda", "another")])),
+        (QuorumLost, On(Ledger::new, vec![set("aba", "another"), set("acleda", "yet another")])),
     ]
+}
+
+/// With as many participants as there may be.
+fn crowded() -> Ledger {
+    let mut genesis = genesis();
+    let first = genesis.participants[0].clone();
+    let missing = 10_000 - genesis.participants.len();
+    genesis.participants.extend((0..missing).map(|number| Participant {
+        id: participant_id(&format!("more-{number}")),
+        keys: Vec::new(),
+        ..first.clone()
+    }));
+    Ledger::of(genesis.sorted())
+}
+
+/// Whose validators have used as many keys as they may.
+fn worn() -> Ledger {
+    let mut ledger = Ledger::new();
+    let changes = (VALIDATOR_KEYS_MAX - 8) / 2;
+    let result = ledger.run((0..changes).map(|number| set("aba", &format!("{number}"))).collect(), &["nbc"]);
+    assert!(matches!(result, TransactionResult::Executed(_)));
+    assert_eq!(ledger.validators().versions().len(), 2, "one block, one version");
+    ledger
+}
+
+/// With as many versions of the set as may be in force at once.
+fn busy() -> Ledger {
+    let mut ledger = Ledger::new();
+    for number in 1..VALIDATOR_VERSIONS_MAX {
+        let result = ledger.run(vec![set("aba", &format!("{number}"))], &["nbc"]);
+        assert!(matches!(result, TransactionResult::Executed(_)), "{number}");
+    }
+    assert_eq!(ledger.validators().versions().len(), VALIDATOR_VERSIONS_MAX);
+    ledger
 }
 
 #[test]

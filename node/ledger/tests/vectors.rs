@@ -77,6 +77,9 @@ fn vectors() -> String {
     let repeat = ledger.sign(&repeat, &["aba"]);
     out.transaction("smallest", &chain, &smallest);
     out.transaction("full", &chain, &full);
+    let mut membership = body(chain, vec![admit("wb"), set("wb", "wb"), unset("aba")]);
+    membership.nonce = b"members".to_vec();
+    out.transaction("membership", &chain, &ledger.sign(&membership, &["nbc"]));
 
     ledger.execute(vec![smallest, full, broke]);
     ledger.execute(vec![stranger, repeat]);

@@ -23,7 +23,28 @@ fn full_operations() -> Vec<Operation> {
         Operation::OpenAccount(OpenAccount { account: id("new@aba"), kind: AccountKind::Merchant, keys, threshold: 2 }),
         with_ref(issue("alice@aba", "USD", u64::MAX), "I"),
         redeem("alice@aba", "USD", 1),
+        set("aba", "new"),
+        unset("wing"),
+        full_admission(),
     ]
+}
+
+fn full_admission() -> Operation {
+    let Operation::AddParticipant(mut add) = admit("wb") else { unreachable!("an admission") };
+    let may = |name: &str, permissions: &[Permission]| ParticipantKey {
+        key: key(name).public(),
+        permissions: Permissions::of(permissions),
+    };
+    add.legal_name = "ធនាគារ វីង".to_owned();
+    add.role = Role::PaymentProvider;
+    add.keys = vec![
+        may("wb", &[Permission::Pay]),
+        may("wb-2", &[Permission::Pay, Permission::OpenAccounts]),
+        may("wb-3", &[]),
+    ];
+    add.keys.sort_by_key(|entry| entry.key);
+    add.pay_threshold = 2;
+    Operation::AddParticipant(add)
 }
 
 fn full_transaction() -> SignedTransaction {
@@ -111,6 +132,46 @@ fn the_rejection_names_the_field_and_the_operation() {
 }
 
 #[test]
+fn a_membership_that_cannot_work_is_no_message() {
+    let refused = |operation: Operation| {
+        let body = body(genesis().digest(), vec![operation]);
+        let rejection = body.sign(&[&key("nbc")]).unwrap_err();
+        assert_eq!((rejection.code, rejection.operation), (RejectionCode::Malformed, Some(0)));
+        rejection.field
+    };
+    let mut same = member("aba", "new");
+    same.network_key = same.key;
+    assert_eq!(refused(Operation::SetValidator(Box::new(same))), "set_validator.network_key");
+    let changed = |change: &dyn Fn(&mut AddParticipant)| {
+        let Operation::AddParticipant(mut add) = full_admission() else { unreachable!("an admission") };
+        change(&mut add);
+        refused(Operation::AddParticipant(add))
+    };
+    type Case<'a> = (&'static str, &'a dyn Fn(&mut AddParticipant));
+    let cases: [Case<'_>; 12] = [
+        ("legal_name", &|add| add.legal_name.clear()),
+        ("legal_name", &|add| add.legal_name = "x".repeat(141)),
+        ("legal_name", &|add| add.legal_name.push('\u{1b}')),
+        ("bic", &|add| add.bic = "lower".to_owned()),
+        ("bic", &|add| add.bic = "A".repeat(12)),
+        ("role", &|add| add.role = Role::Operator),
+        ("keys", &|add| add.keys.reverse()),
+        ("keys", &|add| add.keys[1] = add.keys[0].clone()),
+        ("pay_threshold", &|add| add.pay_threshold = 0),
+        ("pay_threshold", &|add| add.pay_threshold = 3),
+        ("open_accounts_threshold", &|add| add.open_accounts_threshold = 2),
+        ("keys", &|add| {
+            let number = |number: u8| key(&format!("key {number}")).public();
+            add.keys = (0..17).map(|at| ParticipantKey { key: number(at), permissions: Permissions::NONE }).collect();
+            add.keys.sort_by_key(|entry| entry.key);
+        }),
+    ];
+    for (field, change) in cases {
+        assert_eq!(changed(change), format!("add_participant.{field}"));
+    }
+}
+
+#[test]
 fn names_have_one_form() {
     let longest = format!("{}@aba", "a".repeat(28));
     for good in ["a@b", "alice@aba", "shop_1.pp-x@a.b-c_d", longest.as_str()] {
@@ -141,6 +202,7 @@ fn state_keys_lead_back_from_their_bytes_and_order_as_them() {
         StateKey::IdBucket(500_000),
         StateKey::ReferenceBucket(500_001),
         StateKey::Account(id("alice@aba")),
+        StateKey::Validators,
         StateKey::Transaction { hour: 500_002, id: TransactionId::new(digest) },
         StateKey::Reference(digest),
     ];
@@ -153,7 +215,7 @@ fn state_keys_lead_back_from_their_bytes_and_order_as_them() {
     assert!(keys.is_sorted_by_key(StateKey::to_bytes));
     assert!(keys.is_sorted());
     let (from, to) = Change::id_range(500_002);
-    assert!((from..to).contains(&keys[6].to_bytes()));
+    assert!((from..to).contains(&keys[7].to_bytes()));
 }
 
 proptest! {

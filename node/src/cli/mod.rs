@@ -8,9 +8,11 @@ mod genesis;
 mod history;
 mod init;
 mod key;
+mod participant;
 mod pay;
 mod run;
 mod status;
+mod validator;
 mod verify;
 
 use std::io::Write;
@@ -68,6 +70,12 @@ enum Command {
     History(history::Arguments),
     /// Show how the nodes stand.
     Status(status::Arguments),
+    /// Show, add, change and remove validators.
+    #[command(subcommand)]
+    Validator(validator::Command),
+    /// Admit participants.
+    #[command(subcommand)]
+    Participant(participant::Command),
     /// Check a finality receipt offline.
     Verify(verify::Arguments),
 }
@@ -86,6 +94,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Balance(arguments) => balance::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Validator(command) => validator::run(&command),
+        Command::Participant(command) => participant::run(&command),
         Command::Verify(arguments) => verify::run(&arguments),
     };
     match outcome {

@@ -7,20 +7,27 @@
 //!   "chain": "<32 bytes>",
 //!   "subject": "<transaction id, or name@participant>",
 //!   "height": 37,
+//!   "boundaries": [
+//!     {
+//!       "header": "<header>",
+//!       "certificate": "<quorum certificate>",
+//!       "validators": "<the next epoch's validators>"
+//!     }
+//!   ],
 //!   "headers": ["<header>", ...],
 //!   "certificate": "<quorum certificate>",
 //!   "proof": "<receipt proof or account proof>"
 //! }
 //! ```
-//! The order of fields, the two-space indentation, one space after each colon, lowercase hexadecimal and the line end
+//! `boundaries` is left out when the validators are those of genesis. The order of fields, the two-space indentation, one space after each colon, lowercase hexadecimal and the line end
 //! after the last brace are part of the form. So no byte of a file can change without its meaning changing, or the
 //! file being refused.
 //!
 //! Must not know: what makes a proof valid.
 
 use serde::{Deserialize, Serialize};
-use tonle_consensus::{Header, QuorumCertificate};
-use tonle_crypto::{Canonical, Digest};
+use tonle_consensus::{Header, QuorumCertificate, VALIDATORS_MAX, Validator};
+use tonle_crypto::{Canonical, Digest, Reader, Writer};
 use tonle_ledger::{AccountId, AccountProof, ReceiptProof, TransactionId};
 
 use super::FILE_BYTES_MAX;
@@ -67,6 +74,17 @@ pub enum Subject {
     },
 }
 
+/// A change of the validators: the end of an epoch, and who serves from the next on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boundary {
+    /// The epoch's last header, which names the digest of the next set.
+    pub header: Header,
+    /// Its finality certificate.
+    pub certificate: QuorumCertificate,
+    /// The next epoch's validators in the order of their indexes.
+    pub validators: Vec<Validator>,
+}
+
 /// A finality receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -74,6 +92,8 @@ pub struct Document {
     pub chain: Digest,
     /// What it is about.
     pub subject: Subject,
+    /// One for each change of the validators since genesis up to the certificate's epoch, ascending.
+    pub boundaries: Vec<Boundary>,
     /// The header that names the roots, then its descendants up to the certified one.
     pub headers: Vec<Header>,
     /// The finality certificate of the last header.
@@ -88,9 +108,44 @@ struct Json {
     chain: String,
     subject: String,
     height: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    boundaries: Vec<JsonBoundary>,
     headers: Vec<String>,
     certificate: String,
     proof: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonBoundary {
+    header: String,
+    certificate: String,
+    validators: String,
+}
+
+impl Boundary {
+    fn to_json(&self) -> JsonBoundary {
+        let mut validators = Writer::new();
+        validators.list(&self.validators);
+        JsonBoundary {
+            header: hex::encode(self.header.bytes()),
+            certificate: hex::encode(self.certificate.encode()),
+            validators: hex::encode(validators.finish()),
+        }
+    }
+
+    fn from_json(json: &JsonBoundary) -> Result<Self, DocumentInvalid> {
+        let malformed = || DocumentInvalid::Field("boundaries");
+        let bytes = hex::decode(&json.validators).map_err(|_| malformed())?;
+        let mut reader = Reader::new(&bytes);
+        let validators = reader.list("validators", VALIDATORS_MAX).map_err(|_| malformed())?;
+        reader.finish().map_err(|_| malformed())?;
+        Ok(Boundary {
+            header: decode("boundaries", &json.header)?,
+            certificate: decode("boundaries", &json.certificate)?,
+            validators,
+        })
+    }
 }
 
 impl Document {
@@ -111,6 +166,7 @@ impl Document {
             chain: self.chain.to_string(),
             subject,
             height,
+            boundaries: self.boundaries.iter().map(Boundary::to_json).collect(),
             headers: self.headers.iter().map(|header| hex::encode(header.bytes())).collect(),
             certificate: hex::encode(self.certificate.encode()),
             proof: hex::encode(proof),
@@ -136,6 +192,7 @@ impl Document {
         let document = Document {
             chain: Digest::from_hex(&json.chain).ok_or(DocumentInvalid::Field("chain"))?,
             subject: subject(&json)?,
+            boundaries: json.boundaries.iter().map(Boundary::from_json).collect::<Result<_, _>>()?,
             headers: headers?,
             certificate: decode("certificate", &json.certificate)?,
         };

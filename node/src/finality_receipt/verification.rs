@@ -1,15 +1,16 @@
 //! Checks a finality receipt against the genesis document, offline.
 //!
-//! The chain of reasons: the genesis names the validators; a quorum of them signed the certificate; it finalizes the
-//! last header; each header names its parent's digest, so the first one is final too; that one names a height's roots;
+//! The chain of reasons: the genesis names the first validators, and each boundary, which those before it made final,
+//! the next ones; a quorum of the last of them signed the certificate; it finalizes the last header; each header names its parent's digest, so the first one is final too; that one names a height's roots;
 //! the proof leads from the receipt or account to that root.
 //!
 //! Must not know: where the file or the genesis came from.
 
-use tonle_consensus::{Epoch, Invalid, QuorumKind, SigningContext, Validator, ValidatorSet, ValidatorSetError};
+use tonle_consensus::{Invalid, QuorumKind, SigningContext, ValidatorSetError};
 use tonle_crypto::{Digest, Strict, Verify};
 use tonle_ledger::{Account, AccountId, Genesis, Receipt};
 
+use super::validators::{BoundaryInvalid, trusted};
 use super::{Document, DocumentInvalid, Subject};
 
 /// What a valid file proves.
@@ -58,6 +59,22 @@ pub enum VerifyError {
     /// The genesis names no usable validators.
     #[error("the genesis file's validators: {0}")]
     Validators(#[from] ValidatorSetError),
+    /// A change of the validators is not proven.
+    #[error("boundary {number}: {reason}")]
+    Boundary {
+        /// Its place in the file, from 0.
+        number: usize,
+        /// What is wrong with it.
+        reason: BoundaryInvalid,
+    },
+    /// The certificate is older than the last change of the validators that the file gives.
+    #[error("the certificate is of epoch {certificate}, the last boundary begins epoch {begins}")]
+    BeforeBoundary {
+        /// The certificate's epoch.
+        certificate: u64,
+        /// The first epoch of the validators that the last boundary names.
+        begins: u64,
+    },
     /// There is no header.
     #[error("the receipt has no header")]
     NoHeader,
@@ -91,20 +108,6 @@ pub enum VerifyError {
     },
 }
 
-/// The validators of `epoch` under the genesis. No operation of protocol version 1 changes the set, so it is the same
-/// in every epoch.
-///
-/// # Errors
-/// [`ValidatorSetError`] when the genesis lists no usable set.
-pub fn validators(genesis: &Genesis, epoch: Epoch) -> Result<ValidatorSet, ValidatorSetError> {
-    let validators = genesis.validators.iter().map(|validator| Validator {
-        name: validator.participant.to_string(),
-        key: validator.key,
-        network_key: validator.network_key,
-    });
-    ValidatorSet::new(epoch, validators.collect())
-}
-
 /// Checks the content of a finality receipt file.
 ///
 /// # Errors
@@ -130,7 +133,7 @@ pub fn verify(file: &[u8], genesis: &Genesis) -> Result<Report, VerifyError> {
     if certificate.block != last.digest() {
         return Err(VerifyError::OtherBlock { expected: last.digest(), found: certificate.block });
     }
-    let set = validators(genesis, certificate.epoch)?;
+    let set = trusted(genesis, &document.boundaries, certificate.epoch)?;
     let signers = certificate.signers.iter().filter_map(|signer| set.get(signer));
     let signers: Vec<String> = signers.map(|validator| validator.name.clone()).collect();
     let quorum = set.quorum();

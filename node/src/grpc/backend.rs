@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonle_consensus::{Epoch, Header, QuorumCertificate, ValidatorIndex, View};
+use tonle_consensus::{Epoch, Header, QuorumCertificate, Validator, ValidatorIndex, View};
 use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{
     Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction,
-    TransactionId,
+    TransactionId, Validators,
 };
 
 use crate::event_loop::Shared;
@@ -183,6 +183,19 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed>;
+
+    /// Every validator set up to `epoch`, ascending, with the first epoch that it serves in: that of genesis, then one
+    /// for each change.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn sets(&self, epoch: u64) -> Result<Vec<(u64, Vec<Validator>)>, ArchiveFailed>;
+
+    /// The ledger's record of who validates, and the height after which it is so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn validators(&self) -> Result<(Validators, u64), ArchiveFailed>;
 
     /// The supply of every asset after the latest height, as block deltas keep it.
     ///

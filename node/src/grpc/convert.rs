@@ -3,17 +3,18 @@
 //! Must not know: storage, waiting, limits.
 
 use bytes::Bytes;
-use tonle_consensus::{Checkpoint, ValidatorIndex, ValidatorSet};
+use tonle_consensus::{Checkpoint, Validator, ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Canonical, Digest, PublicKey};
 use tonle_ledger::{
     Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, OperationResult, Receipt, ReceiptLocation,
-    RejectionCode, SignedTransaction, TransactionId, TransactionResult,
+    RejectionCode, SetVersion, SignedTransaction, TransactionId, TransactionResult, Validators,
 };
 use tonle_proto::v1;
 
 use super::backend::{Chain, NetworkStatus, StoredBlock, SupplyAudit};
 use super::error::ApiError;
 use super::finality::Tip;
+use crate::members;
 
 /// The transaction in a request, decoded strictly from the bytes as they were sent.
 pub(super) fn transaction(bytes: &Bytes) -> Result<SignedTransaction, ApiError> {
@@ -228,6 +229,41 @@ fn supply(chain: &Chain, asset: Asset, amount: u128) -> v1::Supply {
         asset: asset.to_string(),
         exponent: known.map_or(0, |known| known.exponent.into()),
         amount_minor: amount.to_string(),
+    }
+}
+
+/// The answer to ListValidators: `set` serves in the epoch of the block after `height`.
+pub(super) fn validator_sets(
+    chain: &Chain,
+    height: u64,
+    set: &[Validator],
+    record: &Validators,
+) -> v1::ListValidatorsResponse {
+    let length = chain.genesis.epoch_length;
+    let epoch = height.checked_div(length).unwrap_or(0);
+    let window = tonle_ledger::window(length);
+    let versions: Vec<_> = record.in_force(height.saturating_add(1), window).collect();
+    let replaced = versions.iter().skip(1).map(|next| next.since.saturating_add(window)).chain([0]);
+    let version = |(version, until_height): (&&SetVersion, u64)| v1::ValidatorSetVersion {
+        since_height: version.since,
+        until_height,
+        validators: members::validators(&version.members).iter().map(validator).collect(),
+    };
+    v1::ListValidatorsResponse {
+        height,
+        epoch,
+        epoch_last_height: epoch.saturating_add(1).saturating_mul(length),
+        validators: set.iter().map(validator).collect(),
+        quorum: u32::try_from(tonle_ledger::quorum(set.len())).unwrap_or(u32::MAX),
+        versions: versions.iter().zip(replaced).map(version).collect(),
+    }
+}
+
+fn validator(validator: &Validator) -> v1::Validator {
+    v1::Validator {
+        participant: validator.name.clone(),
+        key: key(&validator.key),
+        network_key: key(&validator.network_key),
     }
 }
 

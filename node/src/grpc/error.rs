@@ -310,20 +310,30 @@ pub const fn rejection_status(code: RejectionCode) -> Code {
         | RejectionCode::WindowEmpty
         | RejectionCode::WindowTooLong
         | RejectionCode::AmountZero
-        | RejectionCode::SameAccount => Code::InvalidArgument,
+        | RejectionCode::SameAccount
+        | RejectionCode::CannotValidate => Code::InvalidArgument,
         RejectionCode::SignatureInvalid => Code::Unauthenticated,
         RejectionCode::NotAuthorized | RejectionCode::ThresholdNotMet => Code::PermissionDenied,
-        RejectionCode::DuplicateReference | RejectionCode::AccountExists => Code::AlreadyExists,
-        RejectionCode::AssetUnknown | RejectionCode::UnknownParticipant | RejectionCode::UnknownAccount => {
-            Code::NotFound
-        }
+        RejectionCode::DuplicateReference
+        | RejectionCode::AccountExists
+        | RejectionCode::ParticipantExists
+        | RejectionCode::ValidatorKeyUsed => Code::AlreadyExists,
+        RejectionCode::AssetUnknown
+        | RejectionCode::UnknownParticipant
+        | RejectionCode::UnknownAccount
+        | RejectionCode::NotValidator => Code::NotFound,
         RejectionCode::NotYetValid
         | RejectionCode::Expired
         | RejectionCode::ParticipantSuspended
         | RejectionCode::AccountClosed
         | RejectionCode::AccountFrozen
-        | RejectionCode::InsufficientFunds => Code::FailedPrecondition,
-        RejectionCode::AmountOverflow => Code::OutOfRange,
+        | RejectionCode::InsufficientFunds
+        | RejectionCode::ValidatorSetSize
+        | RejectionCode::ValidatorChangesFull
+        | RejectionCode::QuorumLost => Code::FailedPrecondition,
+        RejectionCode::AmountOverflow | RejectionCode::ParticipantsFull | RejectionCode::ValidatorKeysFull => {
+            Code::OutOfRange
+        }
     }
 }
 
@@ -347,5 +357,13 @@ pub const fn field_at_fault(code: RejectionCode) -> &'static str {
         | RejectionCode::AccountExists
         | RejectionCode::AccountClosed
         | RejectionCode::AccountFrozen => "account",
+        RejectionCode::ParticipantExists
+        | RejectionCode::ParticipantsFull
+        | RejectionCode::CannotValidate
+        | RejectionCode::NotValidator
+        | RejectionCode::ValidatorSetSize
+        | RejectionCode::ValidatorChangesFull
+        | RejectionCode::QuorumLost => "participant",
+        RejectionCode::ValidatorKeyUsed | RejectionCode::ValidatorKeysFull => "key",
     }
 }

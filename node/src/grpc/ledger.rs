@@ -54,7 +54,7 @@ impl Ledger {
                 finality_receipt: bytes::Bytes::new(),
             });
         }
-        let (chain, provable) = (self.service.0.chain.digest, self.service.0.finality.tip().provable);
+        let (chain, provable) = (self.service.proof_chain(), self.service.0.finality.tip().provable);
         let proven = self.service.read(move |archive| {
             let (document, file) = proof::prove_account(archive, chain, provable, name)?;
             let root = document.headers.first().map(|header| header.checkpoint().state_root);
@@ -69,6 +69,17 @@ impl Ledger {
             height,
             finality_receipt: file.into(),
         })
+    }
+
+    async fn validators(&self) -> Result<v1::ListValidatorsResponse, ApiError> {
+        let length = self.service.0.chain.genesis.epoch_length;
+        let read = self.service.read(move |archive| {
+            let (record, height) = archive.validators()?;
+            let (_, set) = archive.sets(height.checked_div(length).unwrap_or(0))?.pop().ok_or(ApiError::Internal)?;
+            Ok((record, height, set))
+        });
+        let (record, height, set) = read.await?;
+        Ok(convert::validator_sets(&self.service.0.chain, height, &set, &record))
     }
 
     async fn status(&self) -> Result<v1::GetStatusResponse, ApiError> {
@@ -155,6 +166,13 @@ impl LedgerService for Ledger {
         request: Request<v1::WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
         Ok(Response::new(self.service.watch_blocks(request.into_inner(), self.shutdown.clone()).await?))
+    }
+
+    async fn list_validators(
+        &self,
+        _request: Request<v1::ListValidatorsRequest>,
+    ) -> Result<Response<v1::ListValidatorsResponse>, Status> {
+        Ok(Response::new(self.validators().await?))
     }
 
     async fn get_status(

@@ -28,7 +28,7 @@ pub use error::{ApiError, ERROR_DOMAIN, field_at_fault, rejection_status};
 pub use finality::{Answer, Finality, Tip};
 pub use ledger::Ledger;
 pub use operator::Operator;
-pub use proof::{prove_account, prove_transaction};
+pub use proof::{ProofChain, prove_account, prove_transaction};
 pub use server::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, ServeError, ServerConfig, Serving, TlsConfig, serve};
 pub use submit::SubmitLimits;
 
@@ -104,6 +104,10 @@ impl Service {
             reads_waiting: Semaphore::new(limits.reads_waiting_max),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
         }))
+    }
+
+    fn proof_chain(&self) -> ProofChain {
+        ProofChain { digest: self.0.chain.digest, epoch_length: self.0.chain.genesis.epoch_length }
     }
 
     /// Reads from the database on a thread that may block.

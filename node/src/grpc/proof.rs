@@ -8,12 +8,21 @@ use tonle_ledger::{AccountId, ReceiptsTree, first_results_root};
 
 use super::backend::{Archive, ArchiveFailed};
 use super::error::ApiError;
-use crate::finality_receipt::{Document, Subject};
+use crate::finality_receipt::{Boundary, Document, Subject};
 
 impl From<ArchiveFailed> for ApiError {
     fn from(_: ArchiveFailed) -> Self {
         ApiError::Internal
     }
+}
+
+/// What of the genesis a proof needs.
+#[derive(Debug, Clone, Copy)]
+pub struct ProofChain {
+    /// The chain digest.
+    pub digest: Digest,
+    /// Heights of an epoch.
+    pub epoch_length: u64,
 }
 
 /// The finality receipt file of the receipt at `height` and `index`.
@@ -22,7 +31,7 @@ impl From<ArchiveFailed> for ApiError {
 /// [`ApiError::NotProvableYet`] until a final header names its height; [`ApiError::Pruned`], [`ApiError::Internal`].
 pub fn prove_transaction(
     archive: &dyn Archive,
-    chain: Digest,
+    chain: ProofChain,
     provable: u64,
     height: u64,
     index: u32,
@@ -32,13 +41,14 @@ pub fn prove_transaction(
     let receipts = archive.receipts(height, 0, usize::MAX)?;
     let receipt = usize::try_from(index).ok().and_then(|at| receipts.get(at)).cloned().ok_or(ApiError::Internal)?;
     let before = match height.checked_sub(1) {
-        None | Some(0) => first_results_root(chain),
+        None | Some(0) => first_results_root(chain.digest),
         Some(before) => stored(archive, before)?.results_root,
     };
     let after = height.saturating_add(1)..=checkpoint;
     let links: Result<Vec<Digest>, ApiError> = after.map(|height| Ok(stored(archive, height)?.receipts_root)).collect();
     let proof = ReceiptsTree::new(&receipts).prove(receipt, before, links?).ok_or(ApiError::Internal)?;
-    file(&Document { chain, subject: Subject::Transaction(Box::new(proof)), headers, certificate })
+    let (subject, boundaries) = (Subject::Transaction(Box::new(proof)), boundaries(archive, chain, &certificate)?);
+    file(&Document { chain: chain.digest, subject, boundaries, headers, certificate })
 }
 
 /// The finality receipt file of an account, as of the highest height that can be proven, with that height. Also proves
@@ -48,14 +58,15 @@ pub fn prove_transaction(
 /// [`ApiError::NotProvableYet`], [`ApiError::Internal`].
 pub fn prove_account(
     archive: &dyn Archive,
-    chain: Digest,
+    chain: ProofChain,
     provable: u64,
     account: AccountId,
 ) -> Result<(Document, Vec<u8>), ApiError> {
     let (headers, certificate) = finality(archive, provable, provable)?;
     let height = headers.first().map_or(provable, |header| header.checkpoint().height.get());
     let proof = archive.prove_account(account, height)?.ok_or(ApiError::NotProvableYet { provable })?;
-    let document = Document { chain, subject: Subject::Account { height, proof }, headers, certificate };
+    let (subject, boundaries) = (Subject::Account { height, proof }, boundaries(archive, chain, &certificate)?);
+    let document = Document { chain: chain.digest, subject, boundaries, headers, certificate };
     let bytes = file(&document)?;
     Ok((document, bytes))
 }
@@ -65,6 +76,24 @@ fn file(document: &Document) -> Result<Vec<u8>, ApiError> {
         tracing::error!(%error, "a finality receipt could not be written");
         ApiError::Internal
     })
+}
+
+/// The changes of the validators up to the certificate's epoch.
+fn boundaries(
+    archive: &dyn Archive,
+    chain: ProofChain,
+    certificate: &QuorumCertificate,
+) -> Result<Vec<Boundary>, ApiError> {
+    let changes = archive.sets(certificate.epoch.get())?.into_iter().filter(|(epoch, _)| *epoch > 0);
+    let boundary = |(epoch, validators): (u64, _)| {
+        let height = epoch.saturating_mul(chain.epoch_length);
+        let missing = || ApiError::Pruned { earliest: archive.earliest() };
+        let header = archive.block(height)?.ok_or_else(missing)?.header;
+        // The last block of an epoch is proposed until it has a certificate of its own.
+        let certificate = archive.certificate(height)?.ok_or(ApiError::Internal)?;
+        Ok(Boundary { header, certificate, validators })
+    };
+    changes.map(boundary).collect()
 }
 
 /// The first final header that names `height` or a later one, its descendants up to a certified one, and that one's

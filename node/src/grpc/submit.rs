@@ -200,7 +200,7 @@ impl Service {
 
     /// The finality receipt file of a receipt, if its height can be proven.
     pub(super) async fn prove(&self, receipt: &Receipt) -> Result<Vec<u8>, ApiError> {
-        let (chain, provable) = (self.0.chain.digest, self.0.finality.tip().provable);
+        let (chain, provable) = (self.proof_chain(), self.0.finality.tip().provable);
         let (height, index) = (receipt.height, receipt.index);
         self.read(move |archive| proof::prove_transaction(archive, chain, provable, height, index)).await
     }

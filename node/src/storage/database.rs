@@ -11,8 +11,9 @@ use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{AccountId, AccountProof, Audit, Change, Executor, Genesis, Point, ProofSource, audit};
 use tonle_replica::CertifiedBlock;
 
-use super::tables::{self, Outcome, Tip, blocks, metadata, outcomes, state};
+use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes, state};
 use super::{Error, View, options, write};
+use crate::members::validators;
 
 /// The open database. Shared between threads; one of them writes.
 pub struct Database {
@@ -197,6 +198,8 @@ impl Database {
         let about = self.family(metadata::METADATA)?;
         batch.put_cf(about, metadata::SCHEMA, tables::SCHEMA_VERSION.to_be_bytes());
         batch.put_cf(about, metadata::GENESIS, chain.as_bytes());
+        let first = epochs::value(&validators(&genesis.validators));
+        batch.put_cf(self.family(epochs::EPOCHS)?, epochs::key(0), first);
         batch.put_cf(about, metadata::TIP, Tip { height: 0, certificate: None }.encode());
         self.commit(batch, executor.proofs())?;
         Ok(executor)

@@ -123,6 +123,16 @@ pub enum Error {
         /// The height that comes next.
         expected: u64,
     },
+    /// An epoch was to begin whose validators are recorded already, as others.
+    #[error("{}: epoch {found} was to begin, {expected} is the first that can. This is a defect of tonle: report it", path.display())]
+    EpochOutOfOrder {
+        /// The database's directory.
+        path: PathBuf,
+        /// The epoch handed over.
+        found: u64,
+        /// The first epoch that may begin.
+        expected: u64,
+    },
     /// The ledger refuses the state that is stored, or what was done with it.
     #[error("{}: the ledger's state is wrong: {source}. If the disk is sound, move this directory away and start the node again: it fetches the blocks from its peers. Keep the directory for analysis", path.display())]
     Ledger {

@@ -13,6 +13,7 @@
 //! | history | account, height and index descending -> nothing | `tables/history.rs` |
 //! | state | the ledger's state key -> value | `tables/state.rs` |
 //! | metadata | name -> value | `tables/metadata.rs` |
+//! | epochs | epoch -> its validators, where they are others than before | `tables/epochs.rs` |
 //!
 //! Reads go through a [`View`], a consistent snapshot. Errors are all fatal: the process stops rather than goes on.
 

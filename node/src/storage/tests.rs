@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rocksdb::WriteBatch;
-use tonle_consensus::{Checkpoint, Height};
+use tonle_consensus::{Checkpoint, Epoch, Height, Validator, ValidatorSet};
 use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{BlockInput, Change, Executed, Executor, Fatal, ReceiptsTree, SignedTransaction, StateKey};
 use tonle_replica::FinalBlock;
 
 use super::tables::{blocks, metadata, outcomes, state};
 use super::{Database, Error, Opened, PendingWrites, WrittenBlock};
-use crate::test_chain::{Growing, account, genesis, genesis_block, transfer};
+use crate::test_chain::{Growing, account, genesis, genesis_block, key, transfer};
 use crate::test_disk::{limited, run_limited};
 
 const CACHE_BYTES: usize = 4 << 20;
@@ -427,4 +427,73 @@ fn a_full_disk_is_a_typed_error_and_what_was_written_stays() {
     let Opened { database, executor, .. } = open(data.path()).unwrap();
     assert_eq!(executor.point().height, last);
     assert_eq!(balance(&database, "till@wing"), 1_000_000 + 20 * last);
+}
+
+fn set(epoch: u64, names: &[&str]) -> ValidatorSet {
+    let validator = |name: &&str| Validator {
+        name: (*name).to_owned(),
+        key: key(&format!("{name} validator")).public(),
+        network_key: key(&format!("{name} network")).public(),
+    };
+    ValidatorSet::new(Epoch::new(epoch), names.iter().map(validator).collect()).unwrap()
+}
+
+fn names(validators: &[Validator]) -> Vec<&str> {
+    validators.iter().map(|validator| validator.name.as_str()).collect()
+}
+
+#[test]
+fn a_set_of_validators_is_recorded_with_the_block_that_ends_an_epoch_and_only_when_it_changes() {
+    const FIRST: [&str; 4] = ["aba", "acleda", "canadia", "wing"];
+    const FIFTH: [&str; 5] = ["aba", "acleda", "canadia", "wing", "nbc"];
+    let data = tempfile::tempdir().unwrap();
+    let mut chain = Chain::start(data.path());
+    let database = Arc::clone(&chain.database);
+    assert_eq!(names(&database.view().set_of(0).unwrap().1), FIRST, "genesis");
+    assert_eq!(database.view().sets(u64::MAX).unwrap().len(), 1);
+
+    chain.execute(&[], true);
+    assert!(!chain.pending.begin_epoch(&set(1, &FIRST)).unwrap(), "as before");
+    chain.execute(&[], true);
+    assert!(chain.pending.begin_epoch(&set(2, &FIFTH)).unwrap());
+    assert!(!chain.pending.begin_epoch(&set(2, &FIFTH)).unwrap(), "said again");
+    let view = database.view();
+    assert_eq!((view.tip().unwrap().height, view.sets(9).unwrap().len()), (0, 1), "nothing before the write");
+    drop(view);
+    chain.commit();
+
+    let reopened = |database: &Database| {
+        let view = database.view();
+        assert_eq!(view.tip().unwrap().height, 2);
+        let sets = view.sets(u64::MAX).unwrap();
+        let sets: Vec<_> = sets.iter().map(|(epoch, validators)| (*epoch, names(validators))).collect();
+        assert_eq!(sets, [(0, FIRST.to_vec()), (2, FIFTH.to_vec())]);
+        assert_eq!(view.sets(1).unwrap().len(), 1, "up to an epoch");
+        for (epoch, since, count) in [(0, 0, 4), (1, 0, 4), (2, 2, 5), (3, 2, 5), (u64::MAX, 2, 5)] {
+            let (found, validators) = view.set_of(epoch).unwrap();
+            assert_eq!((found, validators.len()), (since, count), "epoch {epoch}");
+        }
+    };
+    reopened(&database);
+    for epoch in [0, 1, 2] {
+        let refused = chain.pending.begin_epoch(&set(epoch, &FIRST)).unwrap_err();
+        assert!(matches!(refused, Error::EpochOutOfOrder { found, expected: 3, .. } if found == epoch), "{refused}");
+    }
+    drop((chain, database));
+    let Opened { database, .. } = open(data.path()).unwrap();
+    reopened(&database);
+    let mut pending = PendingWrites::new(Arc::clone(&database)).unwrap();
+    assert!(!pending.begin_epoch(&set(3, &FIFTH)).unwrap(), "what was recorded before the restart counts");
+    assert!(pending.begin_epoch(&set(4, &FIRST)).unwrap(), "a set may return");
+}
+
+#[test]
+fn the_ledgers_validators_are_read_from_the_state() {
+    let data = tempfile::tempdir().unwrap();
+    let Opened { database, executor, .. } = open(data.path()).unwrap();
+    assert_eq!(&database.view().validators().unwrap(), executor.validators());
+    let mut batch = WriteBatch::default();
+    batch.put_cf(database.family(state::STATE).unwrap(), StateKey::Validators.to_bytes(), [1]);
+    database.rocks.write(batch).unwrap();
+    assert!(matches!(database.view().validators(), Err(Error::Damaged { .. })));
 }

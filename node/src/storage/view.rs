@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
-use tonle_consensus::{Block, Checkpoint, Header};
+use tonle_consensus::{Block, Checkpoint, Header, Validator};
 use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::{Account, AccountId, Fatal, Receipt, StateKey, TransactionId};
+use tonle_ledger::{Account, AccountId, Fatal, Receipt, StateKey, TransactionId, Validators};
 use tonle_replica::{CertifiedBlock, RawBatch};
 
 use super::tables::transactions;
-use super::tables::{Outcome, Tip, batches, blocks, history, metadata, outcomes, place_key, place_of, receipts, state};
+use super::tables::{
+    Outcome, Tip, batches, blocks, epochs, history, metadata, outcomes, place_key, place_of, receipts, state,
+};
 use super::{Database, Error};
 
 /// One consistent snapshot of the database.
@@ -195,6 +197,41 @@ impl<'a> View<'a> {
     pub fn account(&self, account: AccountId) -> Result<Option<Account>, Error> {
         let key = StateKey::Account(account).to_bytes();
         self.parsed(state::STATE, &key, |value| Account::decode(value).ok())
+    }
+
+    /// The ledger's record of who validates, after the view's last block.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn validators(&self) -> Result<Validators, Error> {
+        let found =
+            self.parsed(state::STATE, &StateKey::Validators.to_bytes(), |value| Validators::decode(value).ok())?;
+        found.ok_or_else(|| self.database.damaged(state::STATE, "the validators are missing"))
+    }
+
+    /// The validators of `epoch` in the order of their indexes, and the first epoch that they serve in. For an epoch
+    /// that has not begun here, those of the last one that has.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn set_of(&self, epoch: u64) -> Result<(u64, Vec<Validator>), Error> {
+        let sets = self.sets(epoch)?;
+        sets.into_iter().next_back().ok_or_else(|| self.database.damaged(epochs::EPOCHS, "epoch 0 is missing"))
+    }
+
+    /// Every validator set up to `epoch`, ascending, with the first epoch that it serves in: that of genesis, then one
+    /// for each change.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn sets(&self, epoch: u64) -> Result<Vec<(u64, Vec<Validator>)>, Error> {
+        let mut found = Vec::new();
+        let end = epoch.checked_add(1).map(|end| epochs::key(end).to_vec());
+        self.each(epochs::EPOCHS, &epochs::key(0), end, |key, value| {
+            found.push((epochs::parse_key(key)?, epochs::parse(value)?));
+            Some(true)
+        })?;
+        Ok(found)
     }
 
     /// A header naming a checkpoint at or above `height`: the lowest one.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{ColumnFamily, WriteBatch};
-use tonle_consensus::QuorumCertificate;
+use tonle_consensus::{QuorumCertificate, Validator, ValidatorSet};
 use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{Change, Executed, ProofSource, StateKey, StateReader, TransactionId};
 use tonle_replica::{Batch, CertifiedBlock, FinalBlock};
 
 use super::tables::transactions;
-use super::tables::{Outcome, Tip, batches, blocks, history, metadata, outcomes, place_key, receipts, state};
+use super::tables::{Outcome, Tip, batches, blocks, epochs, history, metadata, outcomes, place_key, receipts, state};
 use super::{Database, Error};
 
 /// Applies the ledger's changes to a write.
@@ -55,6 +55,8 @@ pub struct PendingWrites {
     values: BTreeMap<StateKey, Option<Vec<u8>>>,
     dropped_hours: BTreeSet<u64>,
     located: BTreeSet<TransactionId>,
+    // The last row of the epochs, written or pending.
+    last_set: (u64, Vec<Validator>),
 }
 
 impl std::fmt::Debug for PendingWrites {
@@ -79,7 +81,10 @@ impl PendingWrites {
     /// # Errors
     /// [`Error`] when the tip cannot be read.
     pub fn new(database: Arc<Database>) -> Result<Self, Error> {
-        let next_height = database.view().tip()?.height.saturating_add(1);
+        let view = database.view();
+        let next_height = view.tip()?.height.saturating_add(1);
+        let last_set = view.set_of(u64::MAX)?;
+        drop(view);
         Ok(PendingWrites {
             database,
             batch: WriteBatch::default(),
@@ -87,6 +92,7 @@ impl PendingWrites {
             values: BTreeMap::new(),
             dropped_hours: BTreeSet::new(),
             located: BTreeSet::new(),
+            last_set,
         })
     }
 
@@ -133,6 +139,7 @@ impl PendingWrites {
             | StateKey::IdBucket(_)
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
+            | StateKey::Validators
             | StateKey::Reference(_) => false,
         }
     }
@@ -156,6 +163,27 @@ impl PendingWrites {
         self.put_state(&executed.changes)?;
         self.next_height = height.saturating_add(1);
         Ok(())
+    }
+
+    /// Records who validates from `set`'s epoch on; call it after [`PendingWrites::add`] of the block that ends the epoch
+    /// before, so that one atomic write holds both. A set that stays as it was leaves no row. Says whether it wrote one.
+    ///
+    /// # Errors
+    /// [`Error::EpochOutOfOrder`] when the last row is of this epoch or a later one and names others.
+    pub fn begin_epoch(&mut self, set: &ValidatorSet) -> Result<bool, Error> {
+        let members: Vec<Validator> = set.iter().map(|(_, validator)| validator.clone()).collect();
+        let epoch = set.epoch().get();
+        if self.last_set.1 == members {
+            return Ok(false);
+        }
+        if epoch <= self.last_set.0 {
+            let (path, expected) = (self.database.path.clone(), self.last_set.0.saturating_add(1));
+            return Err(Error::EpochOutOfOrder { path, found: epoch, expected });
+        }
+        let family = self.database.family(epochs::EPOCHS)?;
+        self.batch.put_cf(family, epochs::key(epoch), epochs::value(&members));
+        self.last_set = (epoch, members);
+        Ok(true)
     }
 
     fn put_block(&mut self, block: &FinalBlock, executed: &Executed) -> Result<(), Error> {

@@ -28,5 +28,5 @@ async fn python_and_buf_call_it_unmodified() {
     let output = run.await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.ends_with("15 passed, 0 failed\n"), "{text}");
+    assert!(text.ends_with("17 passed, 0 failed\n"), "{text}");
 }

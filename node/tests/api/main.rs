@@ -7,6 +7,7 @@ mod bad_input;
 mod calls;
 mod clients;
 mod fixture;
+mod membership;
 mod proofs;
 mod server;
 mod watch;

@@ -70,6 +70,10 @@ check "python: verifies the finality receipt" "^OK  [0-9]+ signatures" \
     "$python" "$root/docs/examples/verify.py" "$receipt" "$genesis"
 check "python: refuses every changed byte of it" "changed files are refused" \
     "$python" "$here/refuse_changed.py" "$receipt" "$genesis"
+check "python: verifies three changes of the validators" "^OK  3 signatures" \
+    "$python" "$root/docs/examples/verify.py" "$here/epochs.receipt" "$here/epochs.genesis.json"
+check "python: refuses every changed byte of that" "changed files are refused" \
+    "$python" "$here/refuse_changed.py" "$here/epochs.receipt" "$here/epochs.genesis.json"
 check "python: errors, health, streams" "each once" "$python" "$here/errors.py" "$address" "$key"
 if [ -n "${TONLE:-}" ]; then
     check "tonle: verifies what Python was given" "^OK  [0-9]+ signatures" "$TONLE" verify "$receipt" --genesis "$genesis"

@@ -2,6 +2,7 @@
 
 pub(super) mod batches;
 pub(super) mod blocks;
+pub(super) mod epochs;
 pub(super) mod history;
 pub(super) mod metadata;
 pub(super) mod outcomes;
@@ -13,7 +14,7 @@ pub use metadata::Tip;
 pub use outcomes::Outcome;
 
 /// All column families of this schema.
-pub(super) const ALL: [&str; 9] = [
+pub(super) const ALL: [&str; 10] = [
     blocks::BLOCKS,
     blocks::DIGESTS,
     outcomes::OUTCOMES,
@@ -23,10 +24,11 @@ pub(super) const ALL: [&str; 9] = [
     history::HISTORY,
     state::STATE,
     metadata::METADATA,
+    epochs::EPOCHS,
 ];
 
 /// The version of every layout in this folder together. A change of any of them raises it.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 /// A key of a height and an index.
 pub(super) fn place_key(height: u64, index: u32) -> [u8; 12] {

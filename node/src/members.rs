@@ -1,0 +1,19 @@
+//! The ledger's validators as consensus knows them: the one place where the two types meet in the shell.
+//!
+//! Must not know: epochs, where the members come from.
+
+use tonle_consensus::Validator;
+use tonle_ledger::Member;
+
+/// The members in the order of their indexes.
+#[must_use]
+pub fn validators(members: &[Member]) -> Vec<Validator> {
+    members
+        .iter()
+        .map(|member| Validator {
+            name: member.participant.to_string(),
+            key: member.key,
+            network_key: member.network_key,
+        })
+        .collect()
+}
