@@ -7,6 +7,7 @@
 //! Must not know: tokio, sockets, files, the machine's clock or randomness.
 
 mod acting;
+mod agenda;
 mod byzantine;
 mod chain;
 mod dice;
@@ -18,6 +19,7 @@ mod liveness;
 mod memo;
 mod network;
 mod node;
+mod post;
 mod shrinking;
 mod strikes;
 mod timeline;

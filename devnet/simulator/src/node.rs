@@ -19,8 +19,9 @@ use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::invariants::{Breach, Invariants};
 use crate::network::Fate;
+use crate::post::{Delivery, Post};
 use crate::timeline::Deed;
-use crate::world::{Delivery, Happening, Sabotage, World};
+use crate::world::{Happening, Sabotage, World};
 
 /// Signing takes this long, in microseconds.
 const SIGN_US: u64 = 100;
@@ -213,8 +214,10 @@ impl World {
         let monotonic_us = now - running.started_us;
         let time = Time { monotonic_us, wall_ms: (START_MS + now / 1_000).saturating_add_signed(node.clock_ms) };
         let effects = running.replica.handle(time, event);
-        self.trace.update(&now.to_be_bytes());
-        self.trace.update(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
+        let mut step = [0; 10];
+        step[..8].copy_from_slice(&now.to_be_bytes());
+        step[8..].copy_from_slice(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
+        self.trace.update(&step);
         running.outbox.extend(effects);
         if let Some(deadline) = running.replica.deadline() {
             let overdue = deadline <= monotonic_us;
@@ -489,19 +492,24 @@ impl World {
         self.feed(at, Event::Executed { checkpoint })
     }
 
-    /// Sends over a real wire format: encoded, decoded and checked once, for all receivers.
+    /// Sends over a real wire format.
     fn send(&mut self, from: usize, to: &Recipients, message: PeerMessage) -> Result<(), Breach> {
         let me = self.identity(from);
+        let validators = self.chain.validator_keys.len();
         let wanted: Vec<ValidatorIndex> = match to {
             Recipients::One(one) => vec![*one],
             Recipients::Many(many) => many.clone(),
-            Recipients::All => (0..self.chain.validator_keys.len()).map(validator).collect(),
+            Recipients::All => (0..validators).map(validator).collect(),
         };
+        // A validator's own machine, and its twin's.
         let of = |one: &ValidatorIndex| {
-            let machines = self.nodes.iter().enumerate().filter(|(_, node)| node.identity == *one);
-            machines.map(|(at, _)| at).collect::<Vec<_>>()
+            let twins = (validators..self.nodes.len()).filter(|at| self.nodes[*at].identity == *one);
+            std::iter::once(one.index()).chain(twins).collect::<Vec<_>>()
         };
-        let receivers: Vec<usize> = wanted.iter().filter(|one| **one != me).flat_map(of).collect();
+        let receivers: Vec<usize> = match self.nodes.len() == validators {
+            true => wanted.iter().filter(|one| **one != me).map(|one| one.index()).collect(),
+            false => wanted.iter().filter(|one| **one != me).flat_map(of).collect(),
+        };
         if !self.is_honest(from) {
             return self.misbehave(from, &receivers, &message);
         }
@@ -522,10 +530,19 @@ impl World {
     /// What a receiver makes of a message: its bytes, decoded and checked; or why it is refused.
     pub(crate) fn check(&mut self, message: &PeerMessage) -> Result<Rc<Delivery>, String> {
         let bytes = message.encode();
+        let is_repeated = Post::is_repeated(message);
+        if is_repeated && let Some((number, delivery)) = self.post.known(&bytes) {
+            self.trace.update(&number.to_be_bytes());
+            return Ok(delivery);
+        }
         self.trace.update(&bytes);
         let message = PeerMessage::decode(&bytes).map_err(|error| error.to_string())?;
         let checked = CheckedMessage::check(message.clone(), &self.context, &self.memo);
-        Ok(Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())? }))
+        let delivery = Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())? });
+        if is_repeated {
+            self.post.remember(bytes, &delivery);
+        }
+        Ok(delivery)
     }
 
     /// Puts a message on a link.
@@ -535,8 +552,8 @@ impl World {
         }
         let boot = self.nodes[to].boot;
         let fate = self.network.fate(self.now_us, from, to, &mut self.dice, &mut self.fired);
-        let Fate::Arrives(delays) = fate else { return };
-        for delay in delays {
+        let Fate::Arrives(delay, again) = fate else { return };
+        for delay in std::iter::once(delay).chain(again) {
             self.after(delay, Happening::Deliver { from, to, boot, message: Rc::clone(delivery) });
         }
     }

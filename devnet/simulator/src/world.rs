@@ -9,9 +9,10 @@ use std::sync::Arc;
 use tonle_consensus::ValidatorIndex;
 use tonle_crypto::{Digest, Domain, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
-use tonle_replica::{CheckedMessage, Event, Misbehaviour, PeerContext, PeerMessage};
+use tonle_replica::{Event, Misbehaviour, PeerContext};
 
 use crate::acting::{Byzantine, cast};
+use crate::agenda::Agenda;
 use crate::byzantine::Kind;
 use crate::chain::Chain;
 use crate::dice::Dice;
@@ -21,6 +22,7 @@ use crate::liveness::Pace;
 use crate::memo::Memo;
 use crate::network::Network;
 use crate::node::{Node, chain, missing};
+use crate::post::{Delivery, Post};
 use crate::shrinking::Without;
 use crate::timeline::{Deed, Line, Timeline};
 
@@ -97,12 +99,6 @@ pub(crate) enum Happening {
     Heal,
 }
 
-/// A message as it travels, and as its receiver sees it once its signatures are checked.
-pub(crate) struct Delivery {
-    pub(crate) message: PeerMessage,
-    pub(crate) checked: CheckedMessage,
-}
-
 struct Client {
     transaction: Arc<Verified<SignedTransaction>>,
     accepted_by: Vec<usize>,
@@ -126,8 +122,8 @@ pub(crate) struct World {
     pub(crate) invariants: Invariants,
     pub(crate) fired: Fired,
     pub(crate) trace: StreamingDigest,
-    agenda: BTreeMap<(u64, u64), Happening>,
-    scheduled: u64,
+    pub(crate) post: Post,
+    agenda: Agenda<Happening>,
     clients: Vec<Client>,
     /// When the faults ended.
     pub(crate) healed_at: Option<u64>,
@@ -316,8 +312,8 @@ impl World {
             invariants,
             fired: Fired::default(),
             trace: TRACE.stream(),
-            agenda: BTreeMap::new(),
-            scheduled: 0,
+            post: Post::default(),
+            agenda: Agenda::default(),
             clients: Vec::new(),
             healed_at: None,
             pace: Pace::default(),
@@ -376,8 +372,7 @@ impl World {
 
     /// Schedules something at a time.
     pub(crate) fn at(&mut self, at_us: u64, happening: Happening) {
-        self.scheduled += 1;
-        self.agenda.insert((at_us.max(self.now_us), self.scheduled), happening);
+        self.agenda.insert(at_us.max(self.now_us), happening);
     }
     /// Schedules something after a while.
     pub(crate) fn after(&mut self, delay_us: u64, happening: Happening) {
@@ -388,7 +383,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.boot(node)?;
         }
-        while let Some(((at, _), happening)) = self.agenda.pop_first() {
+        while let Some((at, happening)) = self.agenda.pop() {
             self.now_us = at;
             *events += 1;
             self.happen(happening)?;
