@@ -38,6 +38,12 @@ impl<T> Agenda<T> {
         self.due.push(Reverse((at_us, self.scheduled, slot)));
     }
 
+    /// The next thing, and its time, if that has come.
+    pub(crate) fn pop_until(&mut self, now_us: u64) -> Option<(u64, T)> {
+        self.due.peek().filter(|Reverse((at_us, _, _))| *at_us <= now_us)?;
+        self.pop()
+    }
+
     /// The next thing, and its time.
     pub(crate) fn pop(&mut self) -> Option<(u64, T)> {
         let Reverse((at_us, _, slot)) = self.due.pop()?;

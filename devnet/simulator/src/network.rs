@@ -66,7 +66,7 @@ impl Network {
             return Fate::Lost;
         }
         let base = self.weather.latency_us;
-        let mut delay = base + dice.below(base / 4 + 1);
+        let mut delay = base + dice.below(self.weather.spread_us + 1);
         if self.healed {
             return Fate::Arrives(delay, None);
         }

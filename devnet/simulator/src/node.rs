@@ -442,6 +442,9 @@ impl World {
         if !self.byzantine.contains_key(&at) {
             self.invariants.finalized(at, after, block.block.height().get(), block.block.digest())?;
         }
+        if let Some(meter) = &mut self.meter {
+            meter.finalizes(self.now_us, &block.block.digest());
+        }
         let height = block.block.height().get();
         let idle = running.executing.is_empty();
         running.executing.push_back(block);
@@ -477,6 +480,9 @@ impl World {
             state_root: executed.state_root,
             results_root: executed.results_root,
         };
+        if let Some(meter) = &mut self.meter {
+            block.transactions().for_each(|transaction| meter.executes(self.now_us, at, &transaction.id()));
+        }
         node.disk.state.apply(&executed.changes);
         node.disk.write_block(&block, checkpoint);
         if sync == Synced::ThenCrash {
@@ -538,7 +544,8 @@ impl World {
         self.trace.update(&bytes);
         let message = PeerMessage::decode(&bytes).map_err(|error| error.to_string())?;
         let checked = CheckedMessage::check(message.clone(), &self.context, &self.memo);
-        let delivery = Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())? });
+        let delivery =
+            Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())?, bytes: bytes.len() });
         if is_repeated {
             self.post.remember(bytes, &delivery);
         }
@@ -549,6 +556,9 @@ impl World {
     pub(crate) fn transmit(&mut self, from: usize, to: usize, delivery: &Rc<Delivery>) {
         if !self.nodes[from].connected[to] {
             return;
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.sends(self.now_us, &delivery.message, delivery.bytes);
         }
         let boot = self.nodes[to].boot;
         let fate = self.network.fate(self.now_us, from, to, &mut self.dice, &mut self.fired);

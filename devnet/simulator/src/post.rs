@@ -16,6 +16,8 @@ const KNOWN_MAX: usize = 4_096;
 pub(crate) struct Delivery {
     pub(crate) message: PeerMessage,
     pub(crate) checked: CheckedMessage,
+    /// How long it is.
+    pub(crate) bytes: usize,
 }
 
 /// Messages that held, by their bytes. Those that did not are checked each time.

@@ -20,6 +20,7 @@ use crate::faults::{Damage, Fault, Fired, Strike, Weather, schedule, weather};
 use crate::invariants::{Breach, Invariants, Violation};
 use crate::liveness::Pace;
 use crate::memo::Memo;
+use crate::meter::Meter;
 use crate::network::Network;
 use crate::node::{Node, chain, missing};
 use crate::post::{Delivery, Post};
@@ -123,6 +124,8 @@ pub(crate) struct World {
     pub(crate) fired: Fired,
     pub(crate) trace: StreamingDigest,
     pub(crate) post: Post,
+    /// Watches, when there is something to measure.
+    pub(crate) meter: Option<Meter>,
     agenda: Agenda<Happening>,
     clients: Vec<Client>,
     /// When the faults ended.
@@ -267,6 +270,26 @@ impl World {
         Ok((world, end_us))
     }
 
+    /// Nobody Byzantine, one long epoch; whoever runs it says what its clients do.
+    pub(crate) fn steady(dice: Dice, nodes: usize, weather: Weather) -> Result<Self, Breach> {
+        let owners: Vec<usize> = (0..nodes).collect();
+        World::of(dice, (nodes, &owners), 1_000_000, weather, false)
+    }
+
+    /// A new client submits its transfer to its bank, one of the first `banks`.
+    pub(crate) fn submit_new(&mut self, number: u64, banks: usize) -> Result<(), Breach> {
+        let client = self.clients.len();
+        let node = client % banks.max(1);
+        let places = (node, 0, (node + 1) % banks.max(1), 1);
+        let transaction = self.chain.transfer(number, places, 1, &self.memo);
+        let transaction = transaction.map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        if let Some(meter) = &mut self.meter {
+            meter.submits(self.now_us, node, transaction.id());
+        }
+        self.clients.push(Client { transaction, accepted_by: Vec::new() });
+        self.submit(client, Some(node))
+    }
+
     /// Four nodes, good weather, nobody Byzantine, steady clients; epochs end several times.
     fn calm(seed: u64, crash: Option<Crash>, epoch_length: u64) -> Result<(Self, u64), Breach> {
         let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), epoch_length, Weather::GOOD, false)?;
@@ -313,6 +336,7 @@ impl World {
             fired: Fired::default(),
             trace: TRACE.stream(),
             post: Post::default(),
+            meter: None,
             agenda: Agenda::default(),
             clients: Vec::new(),
             healed_at: None,
@@ -379,10 +403,28 @@ impl World {
         self.at(self.now_us + delay_us, happening);
     }
 
-    fn run(&mut self, end_us: u64, events: &mut u64) -> Result<(), Breach> {
-        for node in 0..self.nodes.len() {
-            self.boot(node)?;
+    /// Starts every node.
+    pub(crate) fn start(&mut self) -> Result<(), Breach> {
+        (0..self.nodes.len()).try_for_each(|node| self.boot(node))
+    }
+
+    /// Lets everything happen that is due by a time.
+    pub(crate) fn run_until(&mut self, end_us: u64) -> Result<(), Breach> {
+        while let Some((at, happening)) = self.agenda.pop_until(end_us) {
+            self.now_us = at;
+            self.happen(happening)?;
         }
+        self.now_us = end_us;
+        Ok(())
+    }
+
+    /// The highest view that any node is in.
+    pub(crate) fn view(&self) -> u64 {
+        self.furthest().map_or(0, |(_, view)| view.get())
+    }
+
+    fn run(&mut self, end_us: u64, events: &mut u64) -> Result<(), Breach> {
+        self.start()?;
         while let Some((at, happening)) = self.agenda.pop() {
             self.now_us = at;
             *events += 1;

@@ -1,6 +1,9 @@
 //! Runs seeds of the simulation and says what they did.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
 
+mod latency;
+mod plot;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,6 +14,7 @@ usage: simulate --seed N           one seed
        simulate --seeds FROM..TO   several
        simulate --for SECONDS      from 1 on, until the time is over
        simulate --shrink N         makes a failing seed smaller; writes what happened to seed-N.txt and seed-N.svg
+       simulate --latency SIZES    4,7,10 for example: finality with 75 ms one way, and its cost; draws wan.svg
        simulate --hunt SECONDS     likewise, ends at the first violation: status 0 when there was one";
 
 /// What to run.
@@ -27,6 +31,12 @@ fn main() -> ExitCode {
         && let Ok(seed) = seed.parse()
     {
         return tell(seed);
+    }
+    if let [flag, sizes] = arguments.as_slice()
+        && flag == "--latency"
+        && let Some(status) = latency::latency(sizes)
+    {
+        return status;
     }
     let Some(plan) = plan(&arguments) else {
         eprintln!("{USAGE}");
