@@ -25,13 +25,15 @@ mod shrinking;
 mod strikes;
 mod timeline;
 pub mod twins;
+mod violation;
 pub mod wan;
 mod world;
 
 pub use byzantine::Kind;
 pub use faults::{Fault, Fired};
-pub use invariants::{Breach, Violation};
+pub use invariants::Breach;
 pub use meter::Traffic;
 pub use shrinking::{Shrunk, Telling, Without, retell, shrink};
 pub use timeline::{Deed, Line, Timeline};
+pub use violation::{Run, Violation};
 pub use world::{Crash, Loss, Report, Sabotage, drill, rejoin, simulate};

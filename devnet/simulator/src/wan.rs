@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::dice::Dice;
 use crate::faults::Weather;
-use crate::invariants::{Breach, Violation};
+use crate::invariants::Breach;
 use crate::meter::{Meter, Traffic};
+use crate::violation::{Run, Violation};
 use crate::world::World;
 
 /// Time between two submissions, all banks together, in microseconds.
@@ -80,7 +81,7 @@ pub fn percentile(ascending: &[u64], permille: usize) -> u64 {
 pub fn measure(seed: u64, wan: Wan) -> Result<Figures, Violation> {
     let mut now_us = 0;
     let figures = run(seed, wan, &mut now_us);
-    figures.map_err(|breach| Violation { seed, at_us: now_us, breach: Box::new(breach) })
+    figures.map_err(|breach| Violation { run: Run::Wan(seed, wan), at_us: now_us, breach: Box::new(breach) })
 }
 
 fn run(seed: u64, wan: Wan, now_us: &mut u64) -> Result<Figures, Breach> {

@@ -17,7 +17,7 @@ use crate::byzantine::Kind;
 use crate::chain::Chain;
 use crate::dice::Dice;
 use crate::faults::{Damage, Fault, Fired, Strike, Weather, schedule, weather};
-use crate::invariants::{Breach, Invariants, Violation};
+use crate::invariants::{Breach, Invariants};
 use crate::liveness::Pace;
 use crate::memo::Memo;
 use crate::meter::Meter;
@@ -26,6 +26,7 @@ use crate::node::{Node, chain, missing};
 use crate::post::{Delivery, Post};
 use crate::shrinking::Without;
 use crate::timeline::{Deed, Line, Timeline};
+use crate::violation::{Run, Violation};
 
 static TRACE: Domain = Domain::new("tonle v1 simulator trace");
 
@@ -153,7 +154,7 @@ pub struct Crash {
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violation> {
-    play(seed, World::new(seed, sabotage, &Without::default())).0
+    play((seed, Run::Seed(seed)), World::new(seed, sabotage, &Without::default())).0
 }
 
 /// Runs four validators over more than 200 blocks in good weather, with one crash or none.
@@ -162,7 +163,7 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn drill(seed: u64, crash: Option<Crash>) -> Result<Report, Violation> {
-    play(seed, World::calm(seed, crash, 60)).0
+    play((seed, Run::Drill(seed, crash)), World::calm(seed, crash, 60)).0
 }
 
 /// What a node comes back with after a crash, in a run without any other fault.
@@ -176,6 +177,22 @@ pub enum Loss {
     Backup,
     /// The guard of a while ago, and it does not know that; its peers do.
     OldGuard,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Loss; 4] = [Loss::Guard, Loss::Disk, Loss::Backup, Loss::OldGuard];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Guard => "guard",
+            Loss::Disk => "disk",
+            Loss::Backup => "backup",
+            Loss::OldGuard => "old-guard",
+        }
+    }
 }
 
 /// Runs four validators through many short epochs in good weather; one crashes and comes back with a loss.
@@ -199,12 +216,15 @@ pub fn rejoin(seed: u64, loss: Loss) -> Result<Report, Violation> {
         world.at(lost, Happening::Strike(Strike::Crash { node, for_us, damage }));
         (world, end_us)
     });
-    play(seed, world).0
+    play((seed, Run::Rejoin(seed, loss)), world).0
 }
 
 /// Runs a world to its end; with what happened, if that was recorded.
-pub(crate) fn play(seed: u64, world: Result<(World, u64), Breach>) -> (Result<Report, Violation>, Timeline) {
-    let violation = |at_us| move |breach| Violation { seed, at_us, breach: Box::new(breach) };
+pub(crate) fn play(
+    (seed, run): (u64, Run),
+    world: Result<(World, u64), Breach>,
+) -> (Result<Report, Violation>, Timeline) {
+    let violation = |at_us| move |breach| Violation { run, at_us, breach: Box::new(breach) };
     let (mut world, end_us) = match world {
         Ok(world) => world,
         Err(breach) => return (Err(violation(0)(breach)), Timeline::default()),
