@@ -83,7 +83,7 @@ impl Statement {
     /// The bytes to sign.
     #[must_use]
     pub fn preimage(&self, context: &SigningContext) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::with_room();
         writer.raw(TAG).digest(&context.genesis).value(&context.set.epoch()).digest(&context.set.digest());
         match self {
             Statement::Proposal { view, parent_view, block } => {

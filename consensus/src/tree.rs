@@ -77,7 +77,23 @@ impl Tree {
 
     /// The blocks from right above the root up to `digest`, oldest first; empty for the root itself.
     pub(crate) fn path(&self, digest: &Digest) -> Result<Vec<Block>, NoPath> {
-        let (mut path, mut next, mut above) = (Vec::new(), *digest, None);
+        let mut path = Vec::new();
+        self.walk(digest, |block| path.push(block.clone()))?;
+        path.reverse();
+        Ok(path)
+    }
+
+    /// What is missing on the way from the root up to `digest`: the block, and the height of the one above it.
+    pub(crate) fn missing(&self, digest: &Digest) -> Option<(Digest, Option<crate::Height>)> {
+        match self.walk(digest, |_| ()) {
+            Err(NoPath::Missing { block, above }) => Some((block, above)),
+            Ok(()) | Err(NoPath::Fork) => None,
+        }
+    }
+
+    /// Visits the blocks from `digest` down to right above the root.
+    fn walk<'a>(&'a self, digest: &Digest, mut visit: impl FnMut(&'a Block)) -> Result<(), NoPath> {
+        let (mut next, mut above) = (*digest, None);
         while next != self.root.digest() {
             let Some(node) = self.nodes.get(&next) else {
                 // Right above the root there is nothing left to be missing: the block has another parent.
@@ -86,10 +102,9 @@ impl Tree {
             };
             above = Some(node.block.height());
             next = node.block.header().parent();
-            path.push(node.block.clone());
+            visit(&node.block);
         }
-        path.reverse();
-        Ok(path)
+        Ok(())
     }
 
     /// Is the block in the journal, or in a Persist that every later message waits for?

@@ -38,6 +38,9 @@ pub enum CodecError {
 /// Values that a list makes room for before it has read any.
 const LIST_CAPACITY_FIRST: usize = 16;
 
+/// Bytes that an encoding makes room for at once: a vote or a statement fits, what is longer grows.
+const ENCODING_CAPACITY_FIRST: usize = 192;
+
 /// Writes canonical bytes.
 #[derive(Debug, Default, Clone)]
 pub struct Writer(Vec<u8>);
@@ -47,6 +50,11 @@ impl Writer {
     #[must_use]
     pub fn new() -> Self {
         Writer::default()
+    }
+    /// An empty writer with room for a vote: for bytes that are sent or hashed, and not kept.
+    #[must_use]
+    pub fn with_room() -> Self {
+        Writer(Vec::with_capacity(ENCODING_CAPACITY_FIRST))
     }
     /// The bytes written.
     #[must_use]

@@ -4,7 +4,6 @@
 use super::{Consensus, Stage};
 use crate::pacemaker::Wanted;
 use crate::safety::Grounds;
-use crate::tree::NoPath;
 use crate::{Certificate, Input, Message, Output, Recipients, ValidatorIndex, View};
 
 impl Consensus {
@@ -168,14 +167,14 @@ impl Consensus {
     /// Asks for certified blocks that are not here, again and again while they are missing. At most three are wanted
     /// at a time: below the highest QC, below the highest FC, and below the proposal.
     pub(super) fn pursue_missing(&mut self) {
-        let mut wanted = Vec::with_capacity(3);
+        let mut wanted = Vec::new();
         for certificate in [&self.high_qc, &self.final_certificate].into_iter().flatten() {
-            if let Err(NoPath::Missing { block, above }) = self.tree.path(&certificate.block) {
+            if let Some((block, above)) = self.tree.missing(&certificate.block) {
                 wanted.push((block, above, certificate.signers.iter().collect::<Vec<_>>()));
             }
         }
         if let Some(candidate) = self.candidate.as_ref().filter(|candidate| candidate.stage == Stage::Arrived)
-            && let Err(NoPath::Missing { block, above }) = self.tree.path(&candidate.proposal.block.digest())
+            && let Some((block, above)) = self.tree.missing(&candidate.proposal.block.digest())
         {
             wanted.push((block, above, vec![self.leader()]));
         }

@@ -214,23 +214,24 @@ pub(crate) struct Weather {
     pub(crate) heavy_tail: u64,
     /// Usual one-way latency, in microseconds.
     pub(crate) latency_us: u64,
+    /// A message takes up to so much longer, in microseconds.
+    pub(crate) spread_us: u64,
 }
 
 impl Weather {
     /// Nothing goes wrong.
     pub(crate) const GOOD: Weather =
-        Weather { loss: 0, duplication: 0, reordering: 0, heavy_tail: 0, latency_us: 2_000 };
+        Weather { loss: 0, duplication: 0, reordering: 0, heavy_tail: 0, latency_us: 2_000, spread_us: 500 };
 }
 
 /// Draws the weather: fair more often than foul.
 pub(crate) fn weather(dice: &mut Dice) -> Weather {
-    Weather {
-        loss: dice.pick(&[0, 0, 0, 10, 50, 150, 300]).unwrap_or(0),
-        duplication: dice.pick(&[0, 0, 20, 100, 500]).unwrap_or(0),
-        reordering: dice.pick(&[0, 50, 200]).unwrap_or(0),
-        heavy_tail: dice.pick(&[0, 0, 5, 30]).unwrap_or(0),
-        latency_us: dice.pick(&[1_000, 10_000, 40_000, 80_000]).unwrap_or(1_000),
-    }
+    let loss = dice.pick(&[0, 0, 0, 10, 50, 150, 300]).unwrap_or(0);
+    let duplication = dice.pick(&[0, 0, 20, 100, 500]).unwrap_or(0);
+    let reordering = dice.pick(&[0, 50, 200]).unwrap_or(0);
+    let heavy_tail = dice.pick(&[0, 0, 5, 30]).unwrap_or(0);
+    let latency_us = dice.pick(&[1_000, 10_000, 40_000, 80_000]).unwrap_or(1_000);
+    Weather { loss, duplication, reordering, heavy_tail, latency_us, spread_us: latency_us / 4 }
 }
 
 /// Draws the faults of a simulation and when they strike, up to `end_us`. At most `faulty` nodes lose files, and at most

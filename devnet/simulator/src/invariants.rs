@@ -3,7 +3,6 @@
 //! Must not know: how nodes work; it sees what they write, sign and execute.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use tonle_consensus::{GuardRecord, Message, Statement, ValidatorIndex};
 use tonle_crypto::Digest;
@@ -186,30 +185,6 @@ impl Breach {
         debug.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
     }
 }
-
-/// A breach, and how to see it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The seed.
-    pub seed: u64,
-    /// Virtual time, in microseconds.
-    pub at_us: u64,
-    /// What.
-    pub breach: Box<Breach>,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seed, ms) = (self.seed, self.at_us / 1_000);
-        writeln!(f, "seed {seed} at {ms} ms: {}", self.breach)?;
-        write!(
-            f,
-            "reproduce: cargo run --release -p tonle-simulator --bin simulate -- --seed {seed} (or --shrink {seed})"
-        )
-    }
-}
-
-impl std::error::Error for Violation {}
 
 /// What all nodes together have shown so far.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@
 //! Must not know: tokio, sockets, files, the machine's clock or randomness.
 
 mod acting;
+mod agenda;
 mod byzantine;
 mod chain;
 mod dice;
@@ -16,18 +17,24 @@ mod faults;
 mod invariants;
 mod liveness;
 mod memo;
+mod meter;
 mod network;
 mod node;
+mod post;
 mod roster;
 mod shrinking;
 mod strikes;
 mod timeline;
 pub mod twins;
+mod violation;
+pub mod wan;
 mod world;
 
 pub use byzantine::Kind;
 pub use faults::{Fault, Fired};
-pub use invariants::{Breach, Violation};
+pub use invariants::Breach;
+pub use meter::Traffic;
 pub use shrinking::{Shrunk, Telling, Without, retell, shrink};
 pub use timeline::{Deed, Line, Timeline};
+pub use violation::{Run, Violation};
 pub use world::{Crash, Loss, Report, Sabotage, drill, rejoin, simulate};

@@ -48,7 +48,7 @@ impl World {
     }
 
     /// The latest epoch and view that an honest node is in.
-    fn furthest(&self) -> Option<(Epoch, View)> {
+    pub(crate) fn furthest(&self) -> Option<(Epoch, View)> {
         let statuses = self.nodes.iter().enumerate().filter(|(at, _)| self.is_honest(*at));
         let running = statuses.filter_map(|(_, node)| node.running.as_ref());
         running.map(|running| running.replica.status().consensus).map(|status| (status.epoch, status.view)).max()

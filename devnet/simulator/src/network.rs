@@ -13,8 +13,8 @@ const HEAVY_TAIL_MAX_US: u64 = 2_000_000;
 pub(crate) enum Fate {
     /// It never arrives.
     Lost,
-    /// It arrives after each of these delays, in microseconds.
-    Arrives(Vec<u64>),
+    /// It arrives after this delay, and perhaps once more after that, in microseconds.
+    Arrives(u64, Option<u64>),
 }
 
 /// The state of all links.
@@ -66,9 +66,9 @@ impl Network {
             return Fate::Lost;
         }
         let base = self.weather.latency_us;
-        let mut delay = base + dice.below(base / 4 + 1);
+        let mut delay = base + dice.below(self.weather.spread_us + 1);
         if self.healed {
-            return Fate::Arrives(vec![delay]);
+            return Fate::Arrives(delay, None);
         }
         if dice.chance(self.weather.loss) {
             fired.count(Fault::Loss);
@@ -90,11 +90,11 @@ impl Network {
             }
             delay *= 4;
         }
-        let mut delays = vec![delay];
+        let mut again = None;
         if dice.chance(self.weather.duplication) {
             fired.count(Fault::Duplication);
-            delays.push(delay + dice.below(200_000));
+            again = Some(delay + dice.below(200_000));
         }
-        Fate::Arrives(delays)
+        Fate::Arrives(delay, again)
     }
 }

@@ -23,8 +23,9 @@ use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::invariants::{Breach, Invariants};
 use crate::network::Fate;
+use crate::post::{Delivery, Post};
 use crate::timeline::Deed;
-use crate::world::{Delivery, Happening, Sabotage, World};
+use crate::world::{Happening, Sabotage, World};
 
 /// Signing takes this long, in microseconds.
 const SIGN_US: u64 = 100;
@@ -227,8 +228,10 @@ impl World {
         let monotonic_us = now - running.started_us;
         let time = Time { monotonic_us, wall_ms: (START_MS + now / 1_000).saturating_add_signed(node.clock_ms) };
         let effects = running.replica.handle(time, event);
-        self.trace.update(&now.to_be_bytes());
-        self.trace.update(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
+        let mut step = [0; 10];
+        step[..8].copy_from_slice(&now.to_be_bytes());
+        step[8..].copy_from_slice(&[u8::try_from(at).unwrap_or(0), u8::try_from(effects.len().min(255)).unwrap_or(0)]);
+        self.trace.update(&step);
         let mut moved = false;
         for effect in &effects {
             if let Effect::EpochBegan { set, .. } = effect {
@@ -482,6 +485,9 @@ impl World {
         if !self.byzantine.contains_key(&at) {
             self.invariants.finalized(at, after, block.block.height().get(), block.block.digest())?;
         }
+        if let Some(meter) = &mut self.meter {
+            meter.finalizes(self.now_us, &block.block.digest());
+        }
         let height = block.block.height().get();
         let idle = running.executing.is_empty();
         running.executing.push_back(block);
@@ -517,6 +523,9 @@ impl World {
             state_root: executed.state_root,
             results_root: executed.results_root,
         };
+        if let Some(meter) = &mut self.meter {
+            block.transactions().for_each(|transaction| meter.executes(self.now_us, at, &transaction.id()));
+        }
         node.disk.state.apply(&executed.changes);
         let members: Option<Members> = executed.validators.as_ref().map(|version| members(&version.members));
         node.disk.write_block(&block, checkpoint, members.clone());
@@ -533,7 +542,7 @@ impl World {
         self.feed(at, Event::Executed { checkpoint, members })
     }
 
-    /// Sends over a real wire format: encoded, decoded and checked once, for all receivers.
+    /// Sends over a real wire format.
     fn send(&mut self, from: usize, to: &Recipients, message: PeerMessage) -> Result<(), Breach> {
         let epoch = self.nodes[from].running.as_ref().map_or(0, |running| running.epoch);
         let owner = |place: &ValidatorIndex| self.rosters.owner(epoch, *place);
@@ -543,9 +552,11 @@ impl World {
             // Those too who are to serve, or did: a shell does not know them apart.
             Recipients::All => (0..self.chain.validator_keys.len()).collect(),
         };
+        // An owner's own machine, and its twin's.
         let of = |owner: &usize| {
-            let machines = self.nodes.iter().enumerate().filter(|(_, node)| node.owner == *owner);
-            machines.map(|(at, _)| at).collect::<Vec<_>>()
+            let twins =
+                (self.chain.validator_keys.len()..self.nodes.len()).filter(|at| self.nodes[*at].owner == *owner);
+            std::iter::once(*owner).chain(twins).collect::<Vec<_>>()
         };
         let me = self.owner(from);
         let receivers: Vec<usize> = wanted.iter().filter(|owner| **owner != me).flat_map(of).collect();
@@ -576,10 +587,20 @@ impl World {
     /// What a receiver makes of a message: its bytes, decoded and checked; or why it is refused.
     pub(crate) fn check(&mut self, message: &PeerMessage) -> Result<Rc<Delivery>, String> {
         let bytes = message.encode();
+        let is_repeated = Post::is_repeated(message);
+        if is_repeated && let Some((number, delivery)) = self.post.known(&bytes) {
+            self.trace.update(&number.to_be_bytes());
+            return Ok(delivery);
+        }
         self.trace.update(&bytes);
         let message = PeerMessage::decode(&bytes).map_err(|error| error.to_string())?;
         let checked = CheckedMessage::check(message.clone(), &self.context, &self.memo);
-        Ok(Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())? }))
+        let delivery =
+            Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())?, bytes: bytes.len() });
+        if is_repeated {
+            self.post.remember(bytes, &delivery);
+        }
+        Ok(delivery)
     }
 
     /// Puts a message on a link.
@@ -587,10 +608,13 @@ impl World {
         if !self.nodes[from].connected[to] {
             return;
         }
+        if let Some(meter) = &mut self.meter {
+            meter.sends(self.now_us, &delivery.message, delivery.bytes);
+        }
         let boot = self.nodes[to].boot;
         let fate = self.network.fate(self.now_us, from, to, &mut self.dice, &mut self.fired);
-        let Fate::Arrives(delays) = fate else { return };
-        for delay in delays {
+        let Fate::Arrives(delay, again) = fate else { return };
+        for delay in std::iter::once(delay).chain(again) {
             self.after(delay, Happening::Deliver { from, to, boot, message: Rc::clone(delivery) });
         }
     }

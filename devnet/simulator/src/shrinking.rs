@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::invariants::Violation;
 use crate::timeline::Timeline;
+use crate::violation::{Run, Violation};
 use crate::world::{Report, Sabotage, World, play};
 
 /// What of a seed's plan is left out.
@@ -49,7 +49,7 @@ pub fn retell(seed: u64, sabotage: Option<Sabotage>, without: &Without) -> Telli
         world.record();
     }
     let planned = world.as_ref().map_or((0, 0), |(world, _)| world.planned());
-    let (result, timeline) = play(seed, world);
+    let (result, timeline) = play((seed, Run::Seed(seed)), world);
     Telling { result, timeline, planned }
 }
 

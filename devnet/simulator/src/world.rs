@@ -9,21 +9,25 @@ use std::sync::Arc;
 use tonle_consensus::ValidatorIndex;
 use tonle_crypto::{Digest, Domain, SecretKey, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
-use tonle_replica::{CheckedMessage, Event, Misbehaviour, PeerContext, PeerMessage};
+use tonle_replica::{Event, Misbehaviour, PeerContext};
 
 use crate::acting::{Byzantine, cast};
+use crate::agenda::Agenda;
 use crate::byzantine::Kind;
 use crate::chain::Chain;
 use crate::dice::Dice;
 use crate::faults::{Damage, Fault, Fired, Strike, Weather, schedule, weather};
-use crate::invariants::{Breach, Invariants, Violation};
+use crate::invariants::{Breach, Invariants};
 use crate::liveness::Pace;
 use crate::memo::Memo;
+use crate::meter::Meter;
 use crate::network::Network;
 use crate::node::{Node, chain, missing};
+use crate::post::{Delivery, Post};
 use crate::roster::Rosters;
 use crate::shrinking::Without;
 use crate::timeline::{Deed, Line, Timeline};
+use crate::violation::{Run, Violation};
 
 static TRACE: Domain = Domain::new("tonle v1 simulator trace");
 
@@ -133,12 +137,6 @@ pub(crate) enum Happening {
     Heal,
 }
 
-/// A message as it travels, and as its receiver sees it once its signatures are checked.
-pub(crate) struct Delivery {
-    pub(crate) message: PeerMessage,
-    pub(crate) checked: CheckedMessage,
-}
-
 struct Client {
     transaction: Arc<Verified<SignedTransaction>>,
     accepted_by: Vec<usize>,
@@ -163,8 +161,10 @@ pub(crate) struct World {
     pub(crate) invariants: Invariants,
     pub(crate) fired: Fired,
     pub(crate) trace: StreamingDigest,
-    agenda: BTreeMap<(u64, u64), Happening>,
-    scheduled: u64,
+    pub(crate) post: Post,
+    /// Watches, when there is something to measure.
+    pub(crate) meter: Option<Meter>,
+    agenda: Agenda<Happening>,
     clients: Vec<Client>,
     /// When the faults ended.
     pub(crate) healed_at: Option<u64>,
@@ -191,7 +191,7 @@ pub struct Crash {
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violation> {
-    play(seed, World::new(seed, sabotage, &Without::default())).0
+    play((seed, Run::Seed(seed)), World::new(seed, sabotage, &Without::default())).0
 }
 
 /// Runs four validators over more than 200 blocks in good weather, with one crash or none.
@@ -200,7 +200,7 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
 /// [`Violation`]: the first invariant that did not hold.
 #[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
 pub fn drill(seed: u64, crash: Option<Crash>) -> Result<Report, Violation> {
-    play(seed, World::calm(seed, crash, 60)).0
+    play((seed, Run::Drill(seed, crash)), World::calm(seed, crash, 60)).0
 }
 
 /// What a node comes back with after a crash, in a run without any other fault.
@@ -214,6 +214,22 @@ pub enum Loss {
     Backup,
     /// The guard of a while ago, and it does not know that; its peers do.
     OldGuard,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Loss; 4] = [Loss::Guard, Loss::Disk, Loss::Backup, Loss::OldGuard];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Guard => "guard",
+            Loss::Disk => "disk",
+            Loss::Backup => "backup",
+            Loss::OldGuard => "old-guard",
+        }
+    }
 }
 
 /// Runs four validators through many short epochs in good weather; one crashes and comes back with a loss.
@@ -237,12 +253,15 @@ pub fn rejoin(seed: u64, loss: Loss) -> Result<Report, Violation> {
         world.at(lost, Happening::Strike(Strike::Crash { node, for_us, damage }));
         (world, end_us)
     });
-    play(seed, world).0
+    play((seed, Run::Rejoin(seed, loss)), world).0
 }
 
 /// Runs a world to its end; with what happened, if that was recorded.
-pub(crate) fn play(seed: u64, world: Result<(World, u64), Breach>) -> (Result<Report, Violation>, Timeline) {
-    let violation = |at_us| move |breach| Violation { seed, at_us, breach: Box::new(breach) };
+pub(crate) fn play(
+    (seed, run): (u64, Run),
+    world: Result<(World, u64), Breach>,
+) -> (Result<Report, Violation>, Timeline) {
+    let violation = |at_us| move |breach| Violation { run, at_us, breach: Box::new(breach) };
     let (mut world, end_us) = match world {
         Ok(world) => world,
         Err(breach) => return (Err(violation(0)(breach)), Timeline::default()),
@@ -308,6 +327,26 @@ impl World {
         Ok((world, end_us))
     }
 
+    /// Nobody Byzantine, one long epoch; whoever runs it says what its clients do.
+    pub(crate) fn steady(dice: Dice, nodes: usize, weather: Weather) -> Result<Self, Breach> {
+        let owners: Vec<usize> = (0..nodes).collect();
+        World::of(dice, (nodes, &owners), 1_000_000, weather, false)
+    }
+
+    /// A new client submits its transfer to its bank, one of the first `banks`.
+    pub(crate) fn submit_new(&mut self, number: u64, banks: usize) -> Result<(), Breach> {
+        let client = self.clients.len();
+        let node = client % banks.max(1);
+        let places = (node, 0, (node + 1) % banks.max(1), 1);
+        let transaction = self.chain.transfer(number, places, 1, &self.memo);
+        let transaction = transaction.map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        if let Some(meter) = &mut self.meter {
+            meter.submits(self.now_us, node, transaction.id());
+        }
+        self.clients.push(Client { transaction, accepted_by: Vec::new() });
+        self.submit(client, Some(node))
+    }
+
     /// Four nodes, good weather, nobody Byzantine, steady clients; epochs end several times.
     fn calm(seed: u64, crash: Option<Crash>, epoch_length: u64) -> Result<(Self, u64), Breach> {
         let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), epoch_length, Weather::GOOD, false)?;
@@ -354,8 +393,9 @@ impl World {
             invariants,
             fired: Fired::default(),
             trace: TRACE.stream(),
-            agenda: BTreeMap::new(),
-            scheduled: 0,
+            post: Post::default(),
+            meter: None,
+            agenda: Agenda::default(),
             clients: Vec::new(),
             healed_at: None,
             pace: Pace::default(),
@@ -414,19 +454,36 @@ impl World {
 
     /// Schedules something at a time.
     pub(crate) fn at(&mut self, at_us: u64, happening: Happening) {
-        self.scheduled += 1;
-        self.agenda.insert((at_us.max(self.now_us), self.scheduled), happening);
+        self.agenda.insert(at_us.max(self.now_us), happening);
     }
     /// Schedules something after a while.
     pub(crate) fn after(&mut self, delay_us: u64, happening: Happening) {
         self.at(self.now_us + delay_us, happening);
     }
 
-    fn run(&mut self, end_us: u64, events: &mut u64) -> Result<(), Breach> {
-        for node in 0..self.nodes.len() {
-            self.boot(node)?;
+    /// Starts every node.
+    pub(crate) fn start(&mut self) -> Result<(), Breach> {
+        (0..self.nodes.len()).try_for_each(|node| self.boot(node))
+    }
+
+    /// Lets everything happen that is due by a time.
+    pub(crate) fn run_until(&mut self, end_us: u64) -> Result<(), Breach> {
+        while let Some((at, happening)) = self.agenda.pop_until(end_us) {
+            self.now_us = at;
+            self.happen(happening)?;
         }
-        while let Some(((at, _), happening)) = self.agenda.pop_first() {
+        self.now_us = end_us;
+        Ok(())
+    }
+
+    /// The highest view that any node is in.
+    pub(crate) fn view(&self) -> u64 {
+        self.furthest().map_or(0, |(_, view)| view.get())
+    }
+
+    fn run(&mut self, end_us: u64, events: &mut u64) -> Result<(), Breach> {
+        self.start()?;
+        while let Some((at, happening)) = self.agenda.pop() {
             self.now_us = at;
             *events += 1;
             self.happen(happening)?;

@@ -110,6 +110,11 @@ impl Canonical for CertifiedBlock {
 }
 
 impl Canonical for PeerMessage {
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_room();
+        self.encode_to(&mut writer);
+        writer.finish()
+    }
     fn encode_to(&self, writer: &mut Writer) {
         match self {
             PeerMessage::Consensus(message) => writer.u8(1).value(message),

@@ -85,7 +85,7 @@ impl Catchup {
             return None;
         }
         let able = |peer: &&ValidatorIndex| peers.contains(peer) && !self.resting.contains_key(peer);
-        let ahead = self.heads.iter().filter(|(peer, head)| able(peer) && **head > tip);
+        let ahead = self.heads.iter().filter(|(peer, head)| **head > tip && able(peer));
         let (mut candidates, highest) = ahead.fold((Vec::new(), tip), |(mut peers, highest), (peer, head)| {
             peers.push(*peer);
             (peers, highest.max(*head))

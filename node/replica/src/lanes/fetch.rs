@@ -85,6 +85,9 @@ impl Fetch {
 
     /// Replaces all that is wanted. What was wanted already keeps its place in the rotation.
     pub(crate) fn want(&mut self, now_us: u64, wants: Vec<Want>) {
+        if wants.is_empty() && self.wanted.is_empty() && self.requests.is_empty() {
+            return;
+        }
         let mut before = std::mem::take(&mut self.wanted);
         for want in wants.into_iter().take(WANTS_MAX) {
             let Some(key) = want.key() else { continue };

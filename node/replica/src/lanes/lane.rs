@@ -219,6 +219,9 @@ impl Lane {
     /// The lowest batch that is not here although a later one of the lane is: what keeps the chain from growing.
     pub(crate) fn gap(&self) -> Option<Tip> {
         let tip = self.tip();
+        if self.by_seq.last().is_none_or(|(highest, _)| *highest <= tip.seq) {
+            return None;
+        }
         let (seq, digest) = self.above(tip.seq).find_map(|digest| {
             let batch = self.batch(&digest)?;
             let parent = Tip { seq: batch.seq().saturating_sub(1), digest: batch.parent() };

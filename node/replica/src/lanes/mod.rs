@@ -138,6 +138,9 @@ impl Lanes {
     /// Packs own batches that are due and have room in the lane's window.
     pub(crate) fn seal(&mut self, now_us: u64, out: &mut Vec<Effect>) {
         let Some(me) = self.me.filter(|_| self.recovery.is_none()) else { return };
+        if !self.own.as_ref().is_some_and(|own| own.pool().0 > 0 && own.is_signer_free()) {
+            return;
+        }
         let settled = self.quorum_acknowledged(me);
         let Some(lane) = self.lanes.get(me.index()) else { return };
         let Some(own) = &mut self.own else { return };

@@ -1,16 +1,23 @@
 //! Runs seeds of the simulation and says what they did.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
 
+mod latency;
+mod plot;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tonle_simulator::{Fired, Report, shrink, simulate};
+use tonle_simulator::{Fired, Report, Run, shrink, simulate};
 
 const USAGE: &str = "\
 usage: simulate --seed N           one seed
        simulate --seeds FROM..TO   several
+       simulate --drill SEED[,NODE,SYNC,made|lost]   good weather and one crash
+       simulate --rejoin SEED,guard|disk|backup|old-guard   good weather and one loss
+       simulate --wan SEED,NODES,DELAY_US,DEAD,FOR_US       steady load over a wide area
        simulate --for SECONDS      from 1 on, until the time is over
        simulate --shrink N         makes a failing seed smaller; writes what happened to seed-N.txt and seed-N.svg
+       simulate --latency SIZES    4,7,10 for example: finality with 75 ms one way, and its cost; draws wan.svg
        simulate --hunt SECONDS     likewise, ends at the first violation: status 0 when there was one";
 
 /// What to run.
@@ -27,6 +34,18 @@ fn main() -> ExitCode {
         && let Ok(seed) = seed.parse()
     {
         return tell(seed);
+    }
+    if let [flag, sizes] = arguments.as_slice()
+        && flag == "--latency"
+        && let Some(status) = latency::latency(sizes)
+    {
+        return status;
+    }
+    if let [flag, value] = arguments.as_slice()
+        && let Some(run) = Run::parse(flag, value)
+        && !matches!(run, Run::Seed(_))
+    {
+        return again(run);
     }
     let Some(plan) = plan(&arguments) else {
         eprintln!("{USAGE}");
@@ -66,6 +85,20 @@ fn main() -> ExitCode {
     }
     total.print(began.elapsed());
     if (total.failed == 0) == plan.hunts { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs one run that is no seed's.
+fn again(run: Run) -> ExitCode {
+    match run.again() {
+        Ok(()) => {
+            println!("{run} holds");
+            ExitCode::SUCCESS
+        }
+        Err(violation) => {
+            println!("{violation}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs tried to make a failing seed smaller.
