@@ -1,4 +1,5 @@
-//! Finality receipts across changes of the validators: chains made by hand, whose sets change at the end of some epochs.
+//! Finality receipts across changes of the validators: chains made by hand, whose sets change at the end of some
+//! epochs.
 //! Each is proven with genesis alone, and nothing that leaves out, swaps or forges a step is.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
@@ -158,8 +159,10 @@ fn chains_of_no_one_and_three_changes_are_proven_with_genesis_alone() {
     assert_eq!(check(&three()), Ok(3));
 }
 
-/// A file with three changes and its genesis, for whoever writes a verifier; docs/examples/verify.py is checked with it. To
-/// write them anew after a change of the protocol: `TONLE_WRITE_VECTORS=1 cargo test --release -p tonle-node --test epochs`.
+/// A file with three changes and its genesis, for whoever writes a verifier; docs/examples/verify.py is checked with
+/// it. To
+/// write them anew after a change of the protocol: `TONLE_WRITE_VECTORS=1 cargo test --release -p tonle-node --test
+/// epochs`.
 #[test]
 fn the_published_example_is_as_it_was() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");

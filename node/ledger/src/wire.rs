@@ -26,7 +26,7 @@
 //!                             uint32 threshold = 4; }          // 1 to the number of keys; 0 without keys
 //! message Issue             { string to = 1; string asset = 2; uint64 amount_minor = 3; string instruction_ref = 4; }
 //! message Redeem            { string from = 1; string asset = 2; uint64 amount_minor = 3; string instruction_ref = 4; }
-//! message SetValidator      { string participant = 1; bytes key = 2; bytes network_key = 3; }   // 32 bytes each, different
+//! message SetValidator      { string participant = 1; bytes key = 2; bytes network_key = 3; }   // 32 bytes each
 //! message RemoveValidator   { string participant = 1; }
 //! message AddParticipant    { string participant = 1;
 //!                             string legal_name = 2;           // 1 to 140 bytes, no control characters

@@ -13,13 +13,14 @@ const AFTER_HELP: &str = "\
 Examples:
   tonle validator list
   tonle validator set wb --validator-key wb/validator.key --network-key wb/network.key
-  tonle validator set aba --validator-key 1f0c...                  a new key for aba; the other one stays
+  tonle validator set aba --validator-key 1f0c...      a new key for aba, the other one stays
   tonle validator remove wing --key operator.key --node 127.0.0.1:50051
 
-A change is in force after the end of the epoch in which it is final, or one epoch later. It is refused when too few of a
-set that may still be voting would stay to make a quorum of the new one; the command shows the arithmetic, and when to
-ask again. A key that a validator ever used is never taken again.
-Before you add a validator: admit its bank (tonle participant add), and let its node run and catch up.
+A change is in force after the end of the epoch in which it is final, or one epoch later. It is
+refused when too few of a set that may still be voting stay to make a quorum of the new one; the
+command shows the arithmetic, and when to ask again. A key that a validator ever used is never
+taken again.
+Before you add a validator: admit its bank (tonle participant add), let its node run and catch up.
 Exit status: 0 final; 1 refused, rejected, or not known to be final.";
 
 /// Subcommands of `tonle validator`.

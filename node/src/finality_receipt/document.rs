@@ -19,7 +19,8 @@
 //!   "proof": "<receipt proof or account proof>"
 //! }
 //! ```
-//! `boundaries` is left out when the validators are those of genesis. The order of fields, the two-space indentation, one space after each colon, lowercase hexadecimal and the line end
+//! `boundaries` is left out when the validators are those of genesis. The order of fields, the two-space indentation,
+//! one space after each colon, lowercase hexadecimal and the line end
 //! after the last brace are part of the form. So no byte of a file can change without its meaning changing, or the
 //! file being refused.
 //!

@@ -1,7 +1,8 @@
 //! Checks a finality receipt against the genesis document, offline.
 //!
 //! The chain of reasons: the genesis names the first validators, and each boundary, which those before it made final,
-//! the next ones; a quorum of the last of them signed the certificate; it finalizes the last header; each header names its parent's digest, so the first one is final too; that one names a height's roots;
+//! the next ones; a quorum of the last of them signed the certificate; it finalizes the last header; each header
+//! names its parent's digest, so the first one is final too; that one names a height's roots;
 //! the proof leads from the receipt or account to that root.
 //!
 //! Must not know: where the file or the genesis came from.

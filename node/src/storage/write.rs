@@ -1,4 +1,5 @@
-//! Writing: executed blocks gathered into one atomic, synced write. Usually that is one block; when several wait, such as
+//! Writing: executed blocks gathered into one atomic, synced write. Usually that is one block; when several wait,
+//! such as
 //! during catch-up, they share a write and its sync. Readers see all of it or nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,8 +166,10 @@ impl PendingWrites {
         Ok(())
     }
 
-    /// Records who validates from `set`'s epoch on; call it after [`PendingWrites::add`] of the block that ends the epoch
-    /// before, so that one atomic write holds both. A set that stays as it was leaves no row. Says whether it wrote one.
+    /// Records who validates from `set`'s epoch on; call it after [`PendingWrites::add`] of the block that ends the
+    /// epoch
+    /// before, so that one atomic write holds both. A set that stays as it was leaves no row. Says whether it wrote
+    /// one.
     ///
     /// # Errors
     /// [`Error::EpochOutOfOrder`] when the last row is of this epoch or a later one and names others.
