@@ -9,7 +9,7 @@ use tonle_consensus::{Block, Epoch, SigningContext, Validator, ValidatorSet};
 use tonle_crypto::{Digest, SecretKey, Verified};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Executor, Genesis, GenesisAccount, GenesisAsset,
-    GenesisValidator, MemoryState, Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission,
+    GenesisValidator, Member, MemoryState, Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission,
     Permissions, Role, SignedTransaction, Thresholds, TransactionBody, Transfer,
 };
 use tonle_replica::genesis_block;
@@ -22,6 +22,15 @@ const HOUR_MS: u64 = 3_600_000;
 /// Accounts of each bank.
 const ACCOUNTS: usize = 3;
 const OPENING: u64 = 1_000_000;
+
+/// A change of the validators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The bank validates, with the key of this owner.
+    Set { bank: usize, owner: usize },
+    /// It does no longer.
+    Remove { bank: usize },
+}
 
 /// Everything fixed before the first event.
 pub(crate) struct Chain {
@@ -63,6 +72,12 @@ fn account(bank: usize, number: usize) -> Result<AccountId> {
 impl Chain {
     /// A chain of `banks` validators.
     pub(crate) fn new(banks: usize, epoch_length: u64) -> Result<Self> {
+        Chain::with_spares(banks, 0, epoch_length)
+    }
+
+    /// A chain of `validating` validators, with `spares` more banks that may come to validate.
+    pub(crate) fn with_spares(validating: usize, spares: usize, epoch_length: u64) -> Result<Self> {
+        let banks = validating + spares;
         let khr = Asset::new("KHR").context("asset")?;
         let operator = ParticipantId::new("nbc").context("operator")?;
         let bank_keys: Vec<SecretKey> = (0..banks).map(|bank| key("bank", bank)).collect();
@@ -81,7 +96,7 @@ impl Chain {
                 accounts.push(GenesisAccount { id: account(bank, number)?, account: record });
             }
         }
-        for (name, validator_key) in names.iter().zip(&validator_keys) {
+        for (name, validator_key) in names.iter().zip(&validator_keys).take(validating) {
             let network_key = key("network", validators.len()).public();
             validators.push(GenesisValidator { participant: *name, key: validator_key.public(), network_key });
         }
@@ -107,8 +122,8 @@ impl Chain {
         state.apply(&changes);
         let digest = genesis.digest();
         let point = executor.point();
-        let block =
-            genesis_block(digest, banks, START_MS, 1, point.state_root, point.results_root).context("genesis block")?;
+        let block = genesis_block(digest, validating, START_MS, 1, point.state_root, point.results_root)
+            .context("genesis block")?;
         let members = genesis.validators.iter().map(|validator| Validator {
             name: validator.participant.as_str().to_owned(),
             key: validator.key,
@@ -119,6 +134,20 @@ impl Chain {
         Ok(Chain { genesis, digest, block, state, set, opening, validator_keys, bank_keys })
     }
 
+    /// Changes the validators: signed by the operator. `number` makes it unique.
+    pub(crate) fn change(&self, number: u64, change: Change, memo: &Memo) -> Result<Arc<Verified<SignedTransaction>>> {
+        let participant = |bank: usize| ParticipantId::new(&format!("bank{bank}")).context("bank");
+        let operation = match change {
+            Change::Set { bank, owner } => Operation::SetValidator(Box::new(Member {
+                participant: participant(bank)?,
+                key: self.validator_keys.get(owner).context("owner")?.public(),
+                network_key: key("network", owner).public(),
+            })),
+            Change::Remove { bank } => Operation::RemoveValidator(participant(bank)?),
+        };
+        self.sign(number, operation, &key("operator", 0), memo)
+    }
+
     /// The `number`-th transfer, between accounts that the caller drew.
     pub(crate) fn transfer(
         &self,
@@ -127,30 +156,40 @@ impl Chain {
         amount: u64,
         memo: &Memo,
     ) -> Result<Arc<Verified<SignedTransaction>>> {
+        let transfer = Operation::Transfer(Box::new(Transfer {
+            from: account(from_bank, from % ACCOUNTS)?,
+            to: account(to_bank, (to + 1) % ACCOUNTS)?,
+            asset: Asset::new("KHR").context("asset")?,
+            amount: Amount::from_minor(amount),
+            instruction_ref: None,
+            purpose: None,
+            external_ref: None,
+            remittance: Vec::new(),
+        }));
+        self.sign(number, transfer, self.bank_keys.get(from_bank).context("bank key")?, memo)
+    }
+
+    fn sign(
+        &self,
+        number: u64,
+        operation: Operation,
+        key: &SecretKey,
+        memo: &Memo,
+    ) -> Result<Arc<Verified<SignedTransaction>>> {
         let body = TransactionBody {
             chain: self.digest,
             not_before_ms: START_MS - HOUR_MS,
             not_after_ms: START_MS + HOUR_MS,
             independent: false,
             nonce: number.to_be_bytes().to_vec(),
-            operations: vec![Operation::Transfer(Box::new(Transfer {
-                from: account(from_bank, from % ACCOUNTS)?,
-                to: account(to_bank, (to + 1) % ACCOUNTS)?,
-                asset: Asset::new("KHR").context("asset")?,
-                amount: Amount::from_minor(amount),
-                instruction_ref: None,
-                purpose: None,
-                external_ref: None,
-                remittance: Vec::new(),
-            }))],
+            operations: vec![operation],
         };
-        let bank_key = self.bank_keys.get(from_bank).context("bank key")?;
         let bytes = body.to_bytes();
-        let signature = memo.sign(bank_key, &SignedTransaction::signed_message(&self.digest, &bytes));
-        let signed = SignedTransaction::from_parts(&bytes, &[(bank_key.public(), signature)])
-            .map_err(|rejection| anyhow::anyhow!("own transfer: {rejection:?}"))?;
+        let signature = memo.sign(key, &SignedTransaction::signed_message(&self.digest, &bytes));
+        let signed = SignedTransaction::from_parts(&bytes, &[(key.public(), signature)])
+            .map_err(|rejection| anyhow::anyhow!("own transaction: {rejection:?}"))?;
         let verified = Verified::check(signed, &self.digest, memo)
-            .map_err(|rejection| anyhow::anyhow!("own transfer: {rejection:?}"))?;
+            .map_err(|rejection| anyhow::anyhow!("own transaction: {rejection:?}"))?;
         Ok(Arc::new(verified))
     }
 }

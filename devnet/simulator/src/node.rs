@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use tonle_consensus::{
-    Block, Checkpoint, GuardRecord, Height, Message, Recipients, SigningContext, Time, Validator, ValidatorIndex,
+    Block, Certificate, Checkpoint, GuardRecord, Height, Message, Recipients, SigningContext, Time, Validator,
+    ValidatorIndex,
 };
 use tonle_crypto::{Canonical, SecretKey};
 use tonle_ledger::{BlockInput, Executor, Member};
@@ -574,6 +575,9 @@ impl World {
             if let Some(me) = me {
                 self.invariants.says(from, me, message);
             }
+        }
+        if let PeerMessage::Consensus(Message::Certificate(Certificate::Timeout(certificate))) = &message {
+            self.timeouts.insert((certificate.epoch, certificate.view));
         }
         for receiver in receivers.iter().copied() {
             if matches!(message, PeerMessage::Consensus(Message::Certificate(_))) {

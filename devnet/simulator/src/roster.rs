@@ -54,6 +54,16 @@ impl Rosters {
     pub(crate) fn owner(&self, epoch: u64, place: ValidatorIndex) -> Option<usize> {
         self.epochs.get(&epoch)?.owners.get(place.index()).copied()
     }
+    /// Does this owner serve in the latest epoch?
+    pub(crate) fn serves(&self, owner: usize) -> bool {
+        self.epochs.last_key_value().is_some_and(|(epoch, _)| self.place(*epoch, owner).is_some())
+    }
+    /// How many epochs began, and in how many of them the validators were others than before.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let sets: Vec<_> = self.epochs.values().map(|roster| roster.set.digest()).collect();
+        let changed = sets.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        (u64::try_from(sets.len()).unwrap_or(0), u64::try_from(changed).unwrap_or(0))
+    }
     /// Whose key this is.
     pub(crate) fn owner_of(&self, key: &PublicKey) -> Option<usize> {
         self.keys.iter().position(|owner| owner == key)

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::invariants::Breach;
+use crate::membership::membership;
 use crate::wan::{Wan, measure};
 use crate::world::{Crash, Loss, drill, rejoin, simulate};
 
@@ -17,6 +18,8 @@ pub enum Run {
     Drill(u64, Option<Crash>),
     /// Good weather and one loss: `--rejoin SEED,guard`, or `disk`, `backup`, `old-guard`.
     Rejoin(u64, Loss),
+    /// Validators change, in good weather or not: `--membership SEED,calm` or `…,rough`.
+    Membership(u64, bool),
     /// Figures: `--wan SEED,NODES,DELAY_US,DEAD,FOR_US`.
     Wan(u64, Wan),
 }
@@ -38,6 +41,10 @@ impl Run {
                 let loss = Loss::ALL.into_iter().find(|loss| loss.name() == *name)?;
                 Some(Run::Rejoin(seed, loss))
             }
+            ("--membership", [_, sky]) => {
+                let calm = ["rough", "calm"].iter().position(|word| word == sky)? == 1;
+                Some(Run::Membership(seed, calm))
+            }
             ("--wan", [_, nodes, delay_us, dead, for_us]) => {
                 let (nodes, dead) = (nodes.parse().ok()?, dead.parse().ok()?);
                 let sound = (2..=100).contains(&nodes) && dead < nodes;
@@ -58,6 +65,7 @@ impl Run {
             Run::Seed(seed) => simulate(seed, None).map(|_| ()),
             Run::Drill(seed, crash) => drill(seed, crash).map(|_| ()),
             Run::Rejoin(seed, loss) => rejoin(seed, loss).map(|_| ()),
+            Run::Membership(seed, calm) => membership(seed, calm).map(|_| ()),
             Run::Wan(seed, wan) => measure(seed, wan).map(|_| ()),
         }
     }
@@ -73,6 +81,7 @@ impl fmt::Display for Run {
                 write!(f, "--drill {seed},{},{},{made}", crash.node, crash.sync)
             }
             Run::Rejoin(seed, loss) => write!(f, "--rejoin {seed},{}", loss.name()),
+            Run::Membership(seed, calm) => write!(f, "--membership {seed},{}", if *calm { "calm" } else { "rough" }),
             Run::Wan(seed, wan) => {
                 write!(f, "--wan {seed},{},{},{},{}", wan.nodes, wan.delay_us, wan.dead, wan.for_us)
             }

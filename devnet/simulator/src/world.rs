@@ -2,11 +2,11 @@
 //!
 //! Must not know: how a node works inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tonle_consensus::ValidatorIndex;
+use tonle_consensus::{Epoch, ValidatorIndex, View};
 use tonle_crypto::{Digest, Domain, SecretKey, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
 use tonle_replica::{Event, Misbehaviour, PeerContext};
@@ -74,6 +74,10 @@ pub struct Report {
     pub height: u64,
     /// Views in which anything was signed.
     pub views: u64,
+    /// Most views in a row of which a timeout certificate was sent.
+    pub timeouts_in_a_row: u64,
+    /// Epochs that began on some node, and in how many of them the validators were others than before.
+    pub epochs: (u64, u64),
     /// Does each machine sign at the end?
     pub signs: Vec<bool>,
     /// Syncs of each node.
@@ -166,6 +170,8 @@ pub(crate) struct World {
     pub(crate) meter: Option<Meter>,
     agenda: Agenda<Happening>,
     clients: Vec<Client>,
+    /// Views of which a timeout certificate was sent.
+    pub(crate) timeouts: BTreeSet<(Epoch, View)>,
     /// When the faults ended.
     pub(crate) healed_at: Option<u64>,
     pub(crate) pace: Pace,
@@ -284,6 +290,8 @@ impl World {
             events,
             height: world.invariants.highest(),
             views: world.invariants.views(),
+            timeouts_in_a_row: in_a_row(&world.timeouts),
+            epochs: world.rosters.count(),
             signs: world.nodes.iter().map(Node::signs).collect(),
             syncs: world.nodes.iter().map(|node| node.syncs).collect(),
             transactions: world.clients.len(),
@@ -366,13 +374,25 @@ impl World {
     }
 
     fn of(
-        mut dice: Dice,
+        dice: Dice,
         (count, owners): (usize, &[usize]),
         epoch_length: u64,
         weather: Weather,
         real: bool,
     ) -> Result<Self, Breach> {
         let chain = chain(count, epoch_length).map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        World::on(dice, chain, owners, epoch_length, weather, real)
+    }
+
+    /// A world of machines of these owners, on a chain.
+    pub(crate) fn on(
+        mut dice: Dice,
+        chain: Chain,
+        owners: &[usize],
+        epoch_length: u64,
+        weather: Weather,
+        real: bool,
+    ) -> Result<Self, Breach> {
         let nodes = owners.iter().map(|owner| Node::new(*owner, owners.len(), &chain, &mut dice)).collect();
         let mut invariants = Invariants::default();
         let opening = audit(chain.state.iter()).map_err(|fatal| Breach::Simulator(fatal.to_string()))?;
@@ -397,6 +417,7 @@ impl World {
             meter: None,
             agenda: Agenda::default(),
             clients: Vec::new(),
+            timeouts: BTreeSet::new(),
             healed_at: None,
             pace: Pace::default(),
             planned: (0, 0),
@@ -589,6 +610,13 @@ impl World {
         }
     }
 
+    /// A client with this transaction submits it to `node` at `at`.
+    pub(crate) fn enrol(&mut self, transaction: Arc<Verified<SignedTransaction>>, at: u64, node: usize) {
+        self.clients.push(Client { transaction, accepted_by: Vec::new() });
+        let client = self.clients.len() - 1;
+        self.at(at, Happening::Submit { client, node: Some(node) });
+    }
+
     /// A client submits, and comes back until it has its receipt. One whose transaction a node accepted trusts it, for
     /// as long as that node loses no files.
     fn submit(&mut self, client: usize, node: Option<usize>) -> Result<(), Breach> {
@@ -597,7 +625,10 @@ impl World {
             return Ok(());
         }
         self.after(CLIENT_PATIENCE_US, Happening::Submit { client, node: None });
-        let trusted = self.clients[client].accepted_by.iter().any(|by| !self.nodes[*by].damaged && self.is_honest(*by));
+        // Whoever no longer serves may have taken it along.
+        let reliable =
+            |by: &usize| !self.nodes[*by].damaged && self.is_honest(*by) && self.rosters.serves(self.owner(*by));
+        let trusted = self.clients[client].accepted_by.iter().any(reliable);
         if node.is_none() && trusted {
             return Ok(());
         }
@@ -655,7 +686,8 @@ impl World {
             let height = node.disk.height();
             let due =
                 node.guard_epoch().is_none_or(|epoch| epoch <= height.checked_div(self.epoch_length).unwrap_or(0));
-            if due && !node.disk.guard_lost && node.running.is_some() && !node.signs() {
+            let serves = self.rosters.serves(node.owner);
+            if serves && due && !node.disk.guard_lost && node.running.is_some() && !node.signs() {
                 return Err(Breach::Silent { node: at });
             }
             match audit(node.disk.state.iter()) {
@@ -665,4 +697,15 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The most views that follow each other.
+fn in_a_row(views: &BTreeSet<(Epoch, View)>) -> u64 {
+    let (mut most, mut run, mut last) = (0, 0, None);
+    for (epoch, view) in views {
+        run = if last == Some((*epoch, *view)) { run + 1 } else { 1 };
+        most = most.max(run);
+        last = Some((*epoch, view.saturating_add(1)));
+    }
+    most
 }

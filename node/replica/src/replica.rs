@@ -345,6 +345,10 @@ impl Replica {
             if certificate.epoch == self.identity.context.set.epoch() {
                 self.engine(now, Input::Advanced { block: last.block.clone(), certificate }, out);
             }
+            // What follows is of lanes that are not known before this much is executed.
+            if self.next_anchor.is_some() {
+                return;
+            }
         }
     }
 
@@ -487,10 +491,9 @@ impl Replica {
         let ask = |(peer, request)| Effect::Send { to: Recipients::One(peer), message: PeerMessage::Request(request) };
         out.extend(self.fetch.poll(now_us).into_iter().map(ask));
         let (tip, room) = (self.execution.tip().height(), self.execution.room());
-        // Between two epochs the next one's validators are not known yet, so nothing of it can be checked.
-        if self.next_anchor.is_none() {
-            out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
-        }
+        // Between two epochs the next one's validators are not known yet: nothing of it can be checked, so none is asked.
+        let room = if self.next_anchor.is_none() { room } else { 0 };
+        out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
         if self.rejoins() {
             out.extend(self.rejoin.poll(now_us, self.fetch.peers(), self.guard_lost).into_iter().map(ask));
         }

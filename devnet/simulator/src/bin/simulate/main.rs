@@ -14,6 +14,7 @@ usage: simulate --seed N           one seed
        simulate --seeds FROM..TO   several
        simulate --drill SEED[,NODE,SYNC,made|lost]   good weather and one crash
        simulate --rejoin SEED,guard|disk|backup|old-guard   good weather and one loss
+       simulate --membership SEED,calm|rough   validators come, leave and take new keys
        simulate --wan SEED,NODES,DELAY_US,DEAD,FOR_US       steady load over a wide area
        simulate --for SECONDS      from 1 on, until the time is over
        simulate --shrink N         makes a failing seed smaller; writes what happened to seed-N.txt and seed-N.svg
