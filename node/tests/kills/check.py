@@ -1,6 +1,7 @@
 """The checker: compares what clients were told (the journal), what every node says of its ledger (the records), and
 what must follow from the genesis file (the replay). Pure: it reads no file and asks no node. Each finding is one
 sentence."""
+import certificates
 import node as api
 import replay
 from cryptography.exceptions import InvalidSignature
@@ -33,6 +34,7 @@ def check(genesis, chain, journal, records, parse):
     a window is (first, end) in milliseconds and operations are as node.operation makes them."""
     findings = Findings()
     same_everywhere(records, findings)
+    certified(genesis, chain, records, findings)
     body_of = bodies(genesis, chain, records, parse, findings)
     for record in records:
         if record.halted:
@@ -71,6 +73,33 @@ def chained(record, findings):
         if block.count != len(block.receipts) or block.receipts != [entry["receipt"] for entry in block.transactions]:
             findings.add("chain", f"{where}: the receipts that are streamed are not those that are listed")
         parent, time_ms = block.digest, block.time_ms
+
+
+def certified(genesis, chain, records, findings):
+    """A quorum signed every height, and what they signed is what the node says; the state and results that later
+    headers name are those of the blocks."""
+    members, heights = certificates.validators(genesis), set()
+    for record in records:
+        blocks = {block.height: block for block in record.blocks}
+        for height, (headers, certificate) in record.certificates.items():
+            where = f"{record.name}, height {height}"
+            try:
+                fields = certificates.certify(headers, certificate, members, chain)
+            except (certificates.Unproven, ValueError) as why:
+                findings.add("not certified", f"{where}: {why}")
+                continue
+            heights.add(height)
+            for header in fields:
+                block = blocks.get(header["height"])
+                names = ("digest", "parent", "time_ms", "payload")
+                if block and any(header[name] != vars(block)[name] for name in names) or fields[0]["height"] != height:
+                    findings.add("not certified", f"{where}: the certified header is not that of the block")
+                at, *roots = header["checkpoint"]
+                if at in blocks and roots != [blocks[at].state_root, blocks[at].results_root]:
+                    findings.add("not certified", f"{where}: it names other roots for height {at}")
+    missing = {block.height for block in records[0].blocks} - heights
+    if missing:
+        findings.add("not certified", f"{len(missing)} heights, the first of them {min(missing)}")
 
 
 def bodies(genesis, chain, records, parse, findings):

@@ -12,6 +12,7 @@ import strikes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal import Sent
 from record import Block, Record
+from verify import digest, items, text, u
 
 CHAIN = b"c" * 32
 NAMES = ("aba", "wing", "nbc")
@@ -22,7 +23,13 @@ def public(name):
     return SECRETS[name].public_key().public_bytes_raw().hex()
 
 
+VALIDATORS = ("aba", "acleda", "wing", "canadia")
+MEMBERS = [(name, Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b"\1"))) for name in VALIDATORS]
 GENESIS = {
+    "validators": [
+        {"participant": name, "key": key.public_key().public_bytes_raw().hex(), "network_key": "11" * 32}
+        for name, key in MEMBERS
+    ],
     "participants": [{"id": name, "keys": [{"key": public(name), "permissions": ["pay", "issue"]}]} for name in NAMES],
     "assets": [{"code": "KHR", "issuer": "nbc"}],
     "accounts": [
@@ -46,12 +53,17 @@ class World:
     """Builds the record of a ledger, block by block, and the journal beside it."""
 
     def __init__(self):
-        self.ledger, self.blocks, self.journal = replay.Ledger(GENESIS), [], {}
+        self.ledger, self.blocks, self.journal, self.headers = replay.Ledger(GENESIS), [], {}, []
 
     def block(self, *transactions):
         height = len(self.blocks) + 1
-        names = [f"{kind}{height}" for kind in ("payload", "state", "results")]
-        block = Block(height, f"digest{height}", f"digest{height - 1}", 1000 * height, *names, len(transactions))
+        parent = self.blocks[-1].digest if self.blocks else "00" * 32
+        payload, state, results = (digest(kind, u(8, height)).hex() for kind in ("payload", "state", "results"))
+        named = [bytes.fromhex(name) for name in (parent, payload)]
+        header = named[0] + u(8, height) + u(8, 1000 * height) + u(2, 1) + named[1] + self.checkpoint() + b"\0"
+        self.headers.append(header)
+        own = digest("header", header).hex()
+        block = Block(height, own, parent, 1000 * height, payload, state, results, len(transactions))
         for index, (signer, operations, independent) in enumerate(transactions):
             plain = {"window": [0, 60_000], "independent": independent, "operations": operations, "at": [height, index]}
             body = json.dumps(plain).encode()
@@ -73,13 +85,35 @@ class World:
             self.journal[identity].answers.append(answer)
         self.blocks.append(block)
 
+    def checkpoint(self):
+        """That of the next header: the last block's."""
+        if not self.blocks:
+            return u(8, 0) + bytes(64)
+        last = self.blocks[-1]
+        return u(8, last.height) + bytes.fromhex(last.state_root) + bytes.fromhex(last.results_root)
+
+    def certificate(self, height):
+        """Headers and certificate of a height: every third is certified, and the last."""
+        last = min(-(-height // 3) * 3, len(self.headers))
+        block = digest("header", self.headers[last - 1])
+        members = items([text(name) + key.public_key().public_bytes_raw() + b"\x11" * 32 for name, key in MEMBERS])
+        of_set = digest("validator set", members)
+        signed = b"tonle/v1/consensus\0" + CHAIN + u(8, 0) + of_set + b"\3" + u(8, last) + block
+        signatures = b"".join(key.sign(signed) for _, key in MEMBERS[1:])
+        certificate = b"\2" + u(8, 0) + u(8, last) + block + u(4, 1) + b"\x0e" + u(4, 3) + signatures
+        return self.headers[height - 1 : last], certificate
+
     def evidence(self):
         """What the checker takes, as four nodes tell it that agree."""
         accounts = {}
         for (name, asset), amount in self.ledger.balances.items():
             accounts.setdefault(name, {})[asset] = amount
-        record = lambda name: copy.deepcopy(Record(name, self.blocks, accounts, dict(self.ledger.supply), ""))
-        return GENESIS, CHAIN, self.journal, [record(name) for name in ("aba", "acleda", "wing", "canadia")], parse
+        records = []
+        for turn, (name, _) in enumerate(MEMBERS):
+            certificates = {height: self.certificate(height) for height in range(turn + 1, len(self.blocks) + 1, 4)}
+            record = Record(name, self.blocks, accounts, dict(self.ledger.supply), certificates, "")
+            records.append(copy.deepcopy(record))
+        return GENESIS, CHAIN, self.journal, records, parse
 
 
 def good():

@@ -95,6 +95,13 @@ def change_root(random, journal, records):
     block.state_root = block.state_root[::-1] + "0"
 
 
+def change_root_everywhere(random, journal, records):
+    """All nodes agree on a state that nobody signed."""
+    height = random.randrange(1, len(records[0].blocks) - 1)
+    for record in records:
+        record.blocks[height - 1].state_root = "00" * 32
+
+
 def leave_a_block_out(random, journal, records):
     del random.choice(records).blocks[random.randrange(len(records[0].blocks) - 1)]
 
@@ -129,6 +136,30 @@ def forget_accepted(random, journal, records):
     sent.answers = [{"node": records[0].name, "outcome": "accepted", "answered_id": sent.id}]
 
 
+def a_certificate(random, records):
+    record = random.choice([record for record in records if record.certificates])
+    return record.certificates, random.choice(sorted(record.certificates))
+
+
+def certify_less(random, journal, records):
+    """One signature of a certificate does not hold."""
+    certificates, height = a_certificate(random, records)
+    headers, certificate = certificates[height]
+    certificates[height] = headers, certificate[:-1] + bytes([certificate[-1] ^ 1])
+
+
+def certify_another(random, journal, records):
+    """The certificate of another height."""
+    certificates, height = a_certificate(random, records)
+    other = random.choice([other for record in records for other in record.certificates.items() if other[0] != height])
+    certificates[height] = other[1]
+
+
+def certify_nothing(random, journal, records):
+    certificates, height = a_certificate(random, records)
+    del certificates[height]
+
+
 def halt(random, journal, records):
     random.choice(records).halted = "its guard is lost"
 
@@ -150,6 +181,10 @@ WAYS = [
     (answer_otherwise, {"lost"}),
     (never_settle, {"not final"}),
     (forget_accepted, {"not final"}),
+    (certify_less, {"not certified"}),
+    (certify_another, {"not certified"}),
+    (certify_nothing, {"not certified"}),
+    (change_root_everywhere, {"not certified"}),
     (halt, {"halted"}),
 ]
 

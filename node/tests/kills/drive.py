@@ -5,6 +5,7 @@ usage: run.sh [--kills N] [--seed S] [--tonle PROGRAM] [--dir FOLDER] [--doctor]
 Ends with status 0 and a summary, or with status 1, what was found, and where everything lies. The same seed draws the
 same kills and payments; when they happen is up to real processes."""
 import argparse
+import glob
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 
 import check
 import doctored
@@ -85,10 +87,28 @@ class Run:
                 striker.carry_out(round_)
                 progress.show(striker.kills, load.finals)
             striker.settle()
-        finally:
-            load.stop()
+            if not load.stop(PATIENCE_S):
+                raise strikes.Stuck(f"what clients had begun was not final {PATIENCE_S} s after the last kill")
+        except BaseException:
+            self.describe(nodes)
+            load.stop(0)
+            raise
         progress.show(striker.kills, load.finals, last=True)
         return self.read(nodes, load, genesis), load.chain, genesis
+
+    def describe(self, nodes):
+        """Writes down how the nodes stand, for whoever looks at a run that did not go on."""
+        with open(os.path.join(self.folder, "standing.txt"), "w") as file:
+            try:
+                states = self.devnet.states()
+            except (Failed, OSError) as failure:
+                states = {name: f"unknown ({failure})" for name in nodes}
+            for name, state in states.items():
+                try:
+                    status = nodes[name].status(2, ready=False)
+                except grpc.RpcError as error:
+                    status = error.code().name
+                file.write(f"{name}: process {state}\n{status}\n")
 
     def secret(self, participant):
         text = open(os.path.join(self.devnet.folder, "keys", participant + ".key")).read()
@@ -107,7 +127,9 @@ class Run:
         accounts = load.everyone + random.Random(self.seed).sample(untouched, UNTOUCHED) + ["reserve@nbc"]
         for node in nodes.values():
             node.await_height(height, PATIENCE_S)
-        return [record.fetch(node, height, accounts, PATIENCE_S) for node in nodes.values()]
+        # The nodes take turns to prove that a height is final; that they have the same blocks is compared anyway.
+        turns = {name: range(1 + turn, height + 1, len(names)) for turn, name in enumerate(names)}
+        return [record.fetch(node, height, accounts, turns[node.name], PATIENCE_S) for node in nodes.values()]
 
     def parse(self, body):
         """A signed body, for the checker."""
@@ -117,11 +139,12 @@ class Run:
 
     def died(self):
         """Validators that ended otherwise than by a kill, as the supervisor and their own logs tell."""
-        log = open(os.path.join(self.devnet.folder, "supervisor.log")).read().splitlines()
-        found = [line for line in log if "ended by itself" in line and "SIGKILL" not in line]
-        for name in self.devnet.validators():
-            lines = open(os.path.join(self.devnet.folder, "nodes", name, "node.log"), errors="replace")
-            found += [f"{name}: {line.strip()}" for line in lines if "panicked at" in line]
+        log = glob.glob(os.path.join(self.devnet.folder, "supervisor.log"))
+        lines = [line for path in log for line in open(path).read().splitlines()]
+        found = [line for line in lines if "ended by itself" in line and "SIGKILL" not in line]
+        for path in sorted(glob.glob(os.path.join(self.devnet.folder, "nodes", "*", "node.log"))):
+            lines = open(path, errors="replace")
+            found += [f"{path}: {line.strip()}" for line in lines if "panicked at" in line]
         return found
 
 
@@ -131,13 +154,20 @@ def describe_all(ledger):
         ledger.message(name)
 
 
-def gap(path):
-    """The longest time between two final transactions, in seconds, and when it began."""
-    transactions, _ = journal.read(path)
+def gaps(transactions, events):
+    """The longest time between two final transactions, in seconds, by the kind of the last kill before its end."""
     settled = ("final", "duplicate", "rejected")
-    times = sorted(a["t"] for sent in transactions.values() for a in sent.answers if a["outcome"] in settled)
-    longest = max(((later - sooner, sooner) for sooner, later in zip(times, times[1:])), default=(0, 0))
-    return longest[0] / 1000, longest[1] / 1000
+    answers = [answer for sent in transactions.values() for answer in sent.answers]
+    told = [(answer["t"], None) for answer in answers if answer["outcome"] in settled]
+    kills = [(event["t"], event["kind"]) for event in events if event["event"] == "kill"]
+    longest, kind, last = {}, "none", None
+    for at, killed in sorted(told + kills, key=lambda entry: entry[0]):
+        if killed:
+            kind = killed
+            continue
+        longest[kind] = max(longest.get(kind, 0), at - (at if last is None else last))
+        last = at
+    return {kind: milliseconds / 1000 for kind, milliseconds in longest.items()}
 
 
 def main():
@@ -161,15 +191,20 @@ def main():
         findings = [f"process: {line}" for line in run.died()] + list(found.lines())
         if options.doctor and not findings:
             findings = [f"checker: {line}" for line in doctored.overlooked(seed, evidence)]
-        summary(seed, events, figures, gap(run.journal.path), time.monotonic() - began)
-    except (Failed, strikes.Stuck, grpc.RpcError) as failure:
-        findings = [f"run: {failure}"]
+        summary(seed, events, figures, gaps(transactions, events), time.monotonic() - began)
+    except (Failed, strikes.Stuck) as failure:
+        findings = [f"run: {failure}"] + [f"process: {line}" for line in run.died()]
+    except Exception as failure:
+        # Whatever it is, what the nodes left must be kept and found.
+        traceback.print_exc()
+        findings = [f"run: {failure!r}"] + [f"process: {line}" for line in run.died()]
     finally:
         run.devnet.down()
     for line in findings:
         print(f"FOUND  {line}")
     if findings:
-        print(f"kept: {folder}/journal.jsonl (what clients were told), {folder}/net/nodes/*/node.log and data/")
+        print(f"kept: {folder}/journal.jsonl (what clients were told), {folder}/net/nodes/*/node.log and data/,")
+        print(f"      {folder}/standing.txt (how the nodes stood, when they were stuck)")
         print(f"look: tonle devnet up --dir {folder}/net     again: run.sh --kills {options.kills} --seed {seed}")
         sys.exit(1)
     if not options.dir:
@@ -178,6 +213,7 @@ def main():
 
 
 def summary(seed, events, figures, longest, took):
+    """Prints what was done, and what came of it."""
     kills = {}
     for event in (event for event in events if event["event"] == "kill"):
         kills[event["kind"]] = kills.get(event["kind"], 0) + len(event["nodes"])
@@ -185,7 +221,8 @@ def summary(seed, events, figures, longest, took):
     print(f"seed {seed}: {sum(kills.values())} kills ({told}) in {took:.0f} s")
     for name, value in figures.items():
         print(f"  {value:>9,}  {name}")
-    print(f"  {longest[0]:>9.1f}  s, the longest time without a final transaction (from {longest[1]:.0f} s on)")
+    each = ", ".join(f"{seconds:.1f} after {kind}" for kind, seconds in sorted(longest.items()))
+    print(f"  {max(longest.values()):>9.1f}  s, the longest time without a final transaction ({each})")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ class Load:
         ours = {bank: [name for name in names if name.endswith("@" + bank)][:ACCOUNTS_PER_BANK] for bank in banks}
         self.accounts = ours
         self.everyone = [name for bank in banks for name in ours[bank]]
-        self.finals, self.moved, self.stopping, self.failure = 0, threading.Condition(), threading.Event(), None
+        self.finals, self.moved, self.failure = 0, threading.Condition(), None
+        self.stopping, self.abandoned = threading.Event(), threading.Event()
         worker = lambda number: threading.Thread(target=self.work, args=[number, Random(f"{seed} load {number}")])
         self.workers = [worker(number) for number in range(workers)]
 
@@ -47,13 +48,18 @@ class Load:
         for worker in self.workers:
             worker.start()
 
-    def stop(self):
-        """Takes no new instructions, and returns when all that were begun are settled."""
+    def stop(self, timeout):
+        """Takes no new instructions; tells whether all that were begun are settled in time. Those that are not are
+        abandoned."""
         self.stopping.set()
+        deadline = time.monotonic() + timeout
+        for worker in self.workers:
+            worker.join(max(deadline - time.monotonic(), 0))
+        settled = not any(worker.is_alive() for worker in self.workers)
+        self.abandoned.set()
         for worker in self.workers:
             worker.join()
-        if self.failure:
-            raise self.failure
+        return settled
 
     def await_finals(self, more, timeout):
         """Waits until `more` transactions have become final from now on; tells whether they did in time."""
@@ -151,7 +157,7 @@ class Load:
         """Sends a transaction, to one node after the other, until one says what became of it."""
         signed, identity = made
         refusals = 0
-        while True:
+        while not self.abandoned.is_set():
             for node in random.sample(self.nodes, len(self.nodes)):
                 # When none could be reached, the library waits for the one asked next to come back.
                 ready = refusals >= len(self.nodes)

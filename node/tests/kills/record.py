@@ -23,16 +23,19 @@ class Block:
 @dataclass
 class Record:
     """One node's ledger. `accounts` holds {account: {asset: available}} and `supply` {asset: minor units}, as answered
-    at the end; `halted` is why the node no longer votes, empty when it does."""
+    at the end; `certificates` {height: (headers, certificate)}, in bytes, for the heights that this node was asked
+    about; `halted` is why the node no longer votes, empty when it does."""
     name: str
     blocks: list
     accounts: dict
     supply: dict
+    certificates: dict
     halted: str
 
 
-def fetch(node, height, accounts, timeout):
-    """Reads blocks 1 to `height`, and `accounts` after it. grpc.RpcError when the node does not answer in time."""
+def fetch(node, height, accounts, certified, timeout):
+    """Reads blocks 1 to `height`, the certificates of the heights `certified`, and `accounts` at the end. grpc.RpcError
+    when the node does not answer in time."""
     blocks = []
     stream = node.watch(1, timeout)
     for piece in stream:
@@ -45,13 +48,17 @@ def fetch(node, height, accounts, timeout):
     for entry in blocks:
         if entry.count:
             entry.transactions = transactions(node, entry.height, timeout)
+    certificates = {}
+    for at in certified:
+        answer = node.call("GetBlock", timeout, height=at, include_certificate=True)
+        certificates[at] = list(answer.headers), answer.certificate
     held = {}
     for name in accounts:
         answer = node.call("GetAccount", timeout, account=name)
         held[name] = {balance.asset: balance.available_minor for balance in answer.account.balances}
     status = node.status(timeout)
     supply = {entry.asset: int(entry.amount_minor) for entry in status.supply}
-    return Record(node.name, blocks, held, supply, status.halted)
+    return Record(node.name, blocks, held, supply, certificates, status.halted)
 
 
 def block(message):

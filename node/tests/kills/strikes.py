@@ -126,4 +126,4 @@ class Strikes:
             return ask()
         except grpc.RpcError as error:
             state = self.devnet.states()[name]
-            raise Stuck(f"{name} ({state}) has not caught up: {error.code().name}") from error
+            raise Stuck(f"{name} ({state}) does not answer or catch up: {error.code().name}") from error
