@@ -4,6 +4,7 @@ sentence."""
 import certificates
 import node as api
 import replay
+import verify
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -35,6 +36,7 @@ def check(genesis, chain, journal, records, parse):
     findings = Findings()
     same_everywhere(records, findings)
     certified(genesis, chain, records, findings)
+    proven(genesis, records, findings)
     body_of = bodies(genesis, chain, records, parse, findings)
     for record in records:
         if record.halted:
@@ -42,7 +44,7 @@ def check(genesis, chain, journal, records, parse):
         chained(record, findings)
         replayed(genesis, record, body_of, findings)
         acknowledged(journal, record, findings)
-    return findings, figures(journal, records[0])
+    return findings, figures(journal, records)
 
 
 def same_everywhere(records, findings):
@@ -100,6 +102,17 @@ def certified(genesis, chain, records, findings):
     missing = {block.height for block in records[0].blocks} - heights
     if missing:
         findings.add("not certified", f"{len(missing)} heights, the first of them {min(missing)}")
+
+
+def proven(genesis, records, findings):
+    """Finality receipts prove what they say, to whoever has the genesis file."""
+    members = certificates.validators(genesis)
+    for record in records:
+        for identity, file in record.proofs.items():
+            try:
+                verify.verify(file, members)
+            except Exception as why:  # whatever the reason, it proves nothing
+                findings.add("not proven", f"{record.name}: the finality receipt of {identity[:16]}…: {why!r}")
 
 
 def bodies(genesis, chain, records, parse, findings):
@@ -228,8 +241,9 @@ def is_free(receipt):
     return receipt["outcome"] == "rejected" and receipt["rejection"][0] in ("NOT_YET_VALID", "EXPIRED")
 
 
-def figures(journal, record):
+def figures(journal, records):
     """What the summary says of the run: counts by name."""
+    record = records[0]
     there = {receipt["id"] for block in record.blocks for receipt in block.receipts if not is_free(receipt)}
     outcomes = [sent.outcomes() for sent in journal.values()]
     answers = [answer for sent in journal.values() for answer in sent.answers]
@@ -238,7 +252,8 @@ def figures(journal, record):
     receipts = [receipt for block in record.blocks for receipt in block.receipts]
     moved = sum(result[0] == "applied" for receipt in receipts for result in receipt["results"])
     return {
-        "heights": len(record.blocks),
+        "heights, each with a quorum's signatures": len(record.blocks),
+        "finality receipts verified": sum(len(each.proofs) for each in records),
         "transactions": len(journal),
         "acknowledged as final": sum(map(bool, told)),
         "of these rejected": sum("rejected" in outcome for outcome in outcomes),

@@ -3,6 +3,7 @@ name. A checker that cannot fail shows nothing."""
 import copy
 from random import Random
 
+import certificates
 import check
 
 
@@ -96,8 +97,10 @@ def change_root(random, journal, records):
 
 
 def change_root_everywhere(random, journal, records):
-    """All nodes agree on a state that nobody signed."""
-    height = random.randrange(1, len(records[0].blocks) - 1)
+    """All nodes agree on a state that is not the one that a header names."""
+    headers = [header for record in records for headers, _ in record.certificates.values() for header in headers]
+    named = {certificates.header(header)["checkpoint"][0] for header in headers} - {0}
+    height = random.choice(sorted(named))
     for record in records:
         record.blocks[height - 1].state_root = "00" * 32
 
@@ -143,21 +146,29 @@ def a_certificate(random, records):
 
 def certify_less(random, journal, records):
     """One signature of a certificate does not hold."""
-    certificates, height = a_certificate(random, records)
-    headers, certificate = certificates[height]
-    certificates[height] = headers, certificate[:-1] + bytes([certificate[-1] ^ 1])
+    there, height = a_certificate(random, records)
+    headers, certificate = there[height]
+    there[height] = headers, certificate[:-1] + bytes([certificate[-1] ^ 1])
 
 
 def certify_another(random, journal, records):
     """The certificate of another height."""
-    certificates, height = a_certificate(random, records)
+    there, height = a_certificate(random, records)
     other = random.choice([other for record in records for other in record.certificates.items() if other[0] != height])
-    certificates[height] = other[1]
+    there[height] = other[1]
 
 
 def certify_nothing(random, journal, records):
-    certificates, height = a_certificate(random, records)
-    del certificates[height]
+    there, height = a_certificate(random, records)
+    del there[height]
+
+
+def prove_nothing(random, journal, records):
+    """A byte of a finality receipt is another."""
+    proofs = next((record.proofs for record in records if record.proofs), records[0].proofs)
+    identity, file = random.choice(sorted(proofs.items()) or [("00" * 32, b"{}")])
+    place = random.randrange(len(file))
+    proofs[identity] = file[:place] + bytes([file[place] ^ 1]) + file[place + 1 :]
 
 
 def halt(random, journal, records):
@@ -184,6 +195,7 @@ WAYS = [
     (certify_less, {"not certified"}),
     (certify_another, {"not certified"}),
     (certify_nothing, {"not certified"}),
+    (prove_nothing, {"not proven"}),
     (change_root_everywhere, {"not certified"}),
     (halt, {"halted"}),
 ]

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 import node as api
 
+# Of the heights that a node proves to be final and that have receipts, it proves a receipt in each of so many.
+PROVEN_EVERY = 4
+
 
 @dataclass
 class Block:
@@ -23,19 +26,20 @@ class Block:
 @dataclass
 class Record:
     """One node's ledger. `accounts` holds {account: {asset: available}} and `supply` {asset: minor units}, as answered
-    at the end; `certificates` {height: (headers, certificate)}, in bytes, for the heights that this node was asked
-    about; `halted` is why the node no longer votes, empty when it does."""
+    at the end; `certificates` {height: (headers, certificate)}, in bytes, and `proofs` {transaction id: finality receipt
+    file} for the heights that this node was asked about; `halted` is why the node no longer votes, empty when it does."""
     name: str
     blocks: list
     accounts: dict
     supply: dict
     certificates: dict
+    proofs: dict
     halted: str
 
 
 def fetch(node, height, accounts, certified, timeout):
-    """Reads blocks 1 to `height`, the certificates of the heights `certified`, and `accounts` at the end. grpc.RpcError
-    when the node does not answer in time."""
+    """Reads blocks 1 to `height`, the certificates of the heights `certified`, proofs of some receipts there, and
+    `accounts` at the end. grpc.RpcError when the node does not answer in time."""
     blocks = []
     stream = node.watch(1, timeout)
     for piece in stream:
@@ -52,13 +56,19 @@ def fetch(node, height, accounts, certified, timeout):
     for at in certified:
         answer = node.call("GetBlock", timeout, height=at, include_certificate=True)
         certificates[at] = list(answer.headers), answer.certificate
+    proofs, provable = {}, node.status(timeout).provable_height
+    proven = [blocks[at - 1].receipts[-1] for at in certified if at <= provable and blocks[at - 1].receipts]
+    for receipt in proven[::PROVEN_EVERY]:
+        identity = receipt["id"]
+        answer = node.call("GetTransaction", timeout, transaction_id=bytes.fromhex(identity), prove=True)
+        proofs[identity] = answer.finality_receipt
     held = {}
     for name in accounts:
         answer = node.call("GetAccount", timeout, account=name)
         held[name] = {balance.asset: balance.available_minor for balance in answer.account.balances}
     status = node.status(timeout)
     supply = {entry.asset: int(entry.amount_minor) for entry in status.supply}
-    return Record(node.name, blocks, held, supply, certificates, status.halted)
+    return Record(node.name, blocks, held, supply, certificates, proofs, status.halted)
 
 
 def block(message):
