@@ -87,7 +87,10 @@ class Run:
                 striker.carry_out(round_)
                 progress.show(striker.kills, load.finals)
             striker.settle()
-            if not load.stop(PATIENCE_S):
+            settled = load.stop(PATIENCE_S)
+            if load.failure:
+                raise load.failure
+            if not settled:
                 raise strikes.Stuck(f"what clients had begun was not final {PATIENCE_S} s after the last kill")
         except BaseException:
             self.describe(nodes)
@@ -167,7 +170,7 @@ def gaps(transactions, events):
             continue
         longest[kind] = max(longest.get(kind, 0), at - (at if last is None else last))
         last = at
-    return {kind: milliseconds / 1000 for kind, milliseconds in longest.items()}
+    return {kind: milliseconds / 1000 for kind, milliseconds in longest.items() if milliseconds}
 
 
 def main():
@@ -222,7 +225,7 @@ def summary(seed, events, figures, longest, took):
     for name, value in figures.items():
         print(f"  {value:>9,}  {name}")
     each = ", ".join(f"{seconds:.1f} after {kind}" for kind, seconds in sorted(longest.items()))
-    print(f"  {max(longest.values()):>9.1f}  s, the longest time without a final transaction ({each})")
+    print(f"  {max(longest.values(), default=0):>9.1f}  s, the longest time without a final transaction ({each})")
 
 
 if __name__ == "__main__":

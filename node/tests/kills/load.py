@@ -36,9 +36,9 @@ class Load:
         self.chain = nodes[0].status().chain_digest
         banks = [validator["participant"] for validator in genesis["validators"]]
         names = sorted(account["id"] for account in genesis["accounts"] if account["id"].startswith("load-"))
-        ours = {bank: [name for name in names if name.endswith("@" + bank)][:ACCOUNTS_PER_BANK] for bank in banks}
-        self.accounts = ours
-        self.everyone = [name for bank in banks for name in ours[bank]]
+        of = lambda bank: [name for name in names if name.endswith("@" + bank)][:ACCOUNTS_PER_BANK]
+        self.accounts = {bank: of(bank) for bank in banks}
+        self.everyone = [name for ours in self.accounts.values() for name in ours]
         self.finals, self.moved, self.failure = 0, threading.Condition(), None
         self.stopping, self.abandoned = threading.Event(), threading.Event()
         worker = lambda number: threading.Thread(target=self.work, args=[number, Random(f"{seed} load {number}")])
