@@ -76,7 +76,7 @@ class Strikes:
     def carry_out(self, round_):
         self.number += 1
         self.await_finals(round_.after)
-        self.kill(round_.victims, round_.kind)
+        self.kill(round_.victims, "one" if round_.kind == "starting" else round_.kind)
         for share in round_.again:
             self.devnet.restart(round_.victims[0])
             # The moment itself is what is drawn here: it may fall into any part of the start.
