@@ -30,6 +30,7 @@ GENESIS = {
         {"participant": name, "key": key.public_key().public_bytes_raw().hex(), "network_key": "11" * 32}
         for name, key in MEMBERS
     ],
+    "epoch_length": 100,
     "participants": [{"id": name, "keys": [{"key": public(name), "permissions": ["pay", "issue"]}]} for name in NAMES],
     "assets": [{"code": "KHR", "issuer": "nbc"}],
     "accounts": [
