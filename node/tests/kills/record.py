@@ -26,8 +26,9 @@ class Block:
 @dataclass
 class Record:
     """One node's ledger. `accounts` holds {account: {asset: available}} and `supply` {asset: minor units}, as answered
-    at the end; `certificates` {height: (headers, certificate)}, in bytes, and `proofs` {transaction id: finality receipt
-    file} for the heights that this node was asked about; `halted` is why the node no longer votes, empty when it does."""
+    at the end; `certificates` {height: (headers, certificate)}, in bytes, and `proofs` {transaction id: finality
+    receipt file} for the heights that this node was asked about; `halted` is why it no longer votes, empty when it
+    does."""
     name: str
     blocks: list
     accounts: dict
