@@ -3,10 +3,11 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TONLE := $(TARGET)/release/tonle
-# What `make soak` does: seeds of the simulator, seconds for each fuzz target, then load on a devnet at this rate for so
-# long.
+# What `make soak` does: seeds of the simulator, seconds for each fuzz target, kills of real processes, then load on a
+# devnet at this rate for so long.
 SEEDS ?= 10000
 FUZZ ?= 60
+KILLS ?= 500
 RATE ?= 1000
 SPAN ?= 10m
 
@@ -47,11 +48,12 @@ bench: build ## measure the ledger, the network and a devnet under load; compare
 	$(TONLE) devnet load --rate 2000 --for 30s --batch 1 --dir $$folder/net; status=$$?; \
 	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
 
-soak: setup-tests build ## simulator, crashes, Twins, planted bugs, specification, fuzzing (FUZZ s a target); then a devnet at RATE for SPAN
+soak: setup-tests build ## simulator, crashes, Twins, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
 	consensus/spec/check
 	cargo run --release --package tonle-fuzz -- run --seconds $(FUZZ)
+	node/tests/kills/run.sh --kills $(KILLS) --tonle $(TONLE)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
 	$(TONLE) devnet up --detach --wait --dir $$folder/net && \
 	{ $(TONLE) devnet load --rate $(RATE) --for $(SPAN) --dir $$folder/net; status=$$?; \

@@ -11,25 +11,12 @@ address=$1 key=$2 genesis=$3
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 tools=${CARGO_TARGET_DIR:-$root/target}/clients
-mkdir -p "$tools"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Installs once for each content of the pinned lists; a killed installation starts over.
-install() {
-    stamp=$(cat "$here/requirements.txt" "$here/package-lock.json" | cksum | tr ' ' -)
-    [ -e "$tools/installed-$stamp" ] && return 0
-    rm -rf "$tools"/installed-* "$tools/venv" "$tools/node_modules"
-    echo "clients: installing pinned Python and npm packages into $tools"
-    python3 -m venv "$tools/venv"
-    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$here/requirements.txt"
-    cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$tools/"
-    # buf's launcher needs no installation script: its binary is an optional dependency of its own, for each platform.
-    # `npm ci` would refuse the lock file wherever a registry lacks one of the other platforms' binaries.
-    npm install --prefix "$tools" --ignore-scripts --no-audit --no-fund --loglevel error
-    : >"$tools/installed-$stamp"
-}
-install
+. "$here/install.sh"
+install_python
+install_npm
 
 export PYTHONPATH="$root/docs/examples" PYTHONDONTWRITEBYTECODE=1
 python=$tools/venv/bin/python

@@ -109,6 +109,13 @@ impl Devnet {
 
 impl Drop for Devnet {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What the nodes say of themselves, and their logs, are all there is to find the cause by.
+            let status = self.command(&["devnet", "status"]).output();
+            let status = status.map(|output| text(&[output.stdout, output.stderr].concat()));
+            eprintln!("{}\nlogs are kept: {}/nodes/*/node.log", status.unwrap_or_default(), self.dir().display());
+            self.folder.disable_cleanup(true);
+        }
         // A test that failed must not leave processes behind; one that ended them already has none to end.
         let _ = self.command(&["devnet", "down"]).output();
     }

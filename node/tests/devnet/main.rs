@@ -1,7 +1,11 @@
 //! The built `tonle` binary and networks of real validator processes: payments, faults, what the hostile send, and that
 //! nothing outlives its parent. Every wait is for a condition, with a deadline.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may fail by a panic, and says how the nodes stood"
+)]
 
 #[path = "../network/actor.rs"]
 mod actor;
