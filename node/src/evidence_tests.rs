@@ -45,7 +45,8 @@ fn each_offence_is_kept_once_and_known_again_after_a_restart() {
     assert_eq!((count(&metrics, 1), count(&metrics, 2), count(&metrics, 3)), (2, 1, 0));
 
     let (database, metrics) = (open(), Metrics::new());
-    let (evidence, before) = Evidence::start(Arc::clone(&database), Arc::clone(&metrics), Shared::new(validators())).unwrap();
+    let (evidence, before) =
+        Evidence::start(Arc::clone(&database), Arc::clone(&metrics), Shared::new(validators())).unwrap();
     assert_eq!((count(&metrics, 1), count(&metrics, 2)), (2, 1), "what was kept counts from the start");
     let mut ids: Vec<Digest> = before.iter().map(|proof| proof.offence().id()).collect();
     ids.sort_unstable();

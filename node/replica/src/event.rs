@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Block, Checkpoint, GuardRecord, HaltReason, Header, Height, QuorumCertificate, Recipients,
-    SignRequest, SigningContext, Statement, Tip as FinalTip, ValidatorIndex, ValidatorSet,
+    Anchor, Block, Checkpoint, GuardRecord, HaltReason, Header, Height, QuorumCertificate, Recipients, SignRequest,
+    SigningContext, Statement, Tip as FinalTip, ValidatorIndex, ValidatorSet,
 };
 use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::SignedTransaction;
