@@ -1,5 +1,6 @@
-//! Evidence: proofs of misbehaviour that the replica learns are written down, counted and logged, on a thread of their own,
-//! so that a disk that is slow with them delays no vote. What was kept is given back to the replica at the next start.
+//! Evidence: proofs of misbehaviour that the replica learns are written down, counted and logged, on a thread of their
+//! own, so that a disk that is slow with them delays no vote. What was kept is given back to the replica at the next
+//! start.
 //!
 //! Must not know: how misbehaviour is found or passed on.
 
@@ -15,7 +16,8 @@ use crate::event_loop::Shared;
 use crate::metrics::{Metrics, Offender};
 use crate::storage::{Database, Error, KeptMisbehaviour};
 
-/// Proofs that wait to be written. One that finds no room is logged with its id, and peers show it again after a restart.
+/// Proofs that wait to be written. One that finds no room is logged with its id, and peers show it again after a
+/// restart.
 const WAITING_MAX: usize = 1_024;
 
 /// Hands proofs to the thread; dropping it ends the thread once it has written what waits.

@@ -13,8 +13,8 @@ use crate::invariants::Breach;
 use crate::world::World;
 
 impl World {
-    /// A node has a proof that is new to it. Only a Byzantine validator may ever contradict itself, or in its lane one that
-    /// lost its batch log.
+    /// A node has a proof that is new to it. Only a Byzantine validator may ever contradict itself, or in its lane one
+    /// that lost its batch log.
     pub(crate) fn exposes(&mut self, at: usize, proof: Arc<Misbehaviour>) -> Result<(), Breach> {
         if self.is_honest(at) {
             let offence = proof.verify(self.chain.digest, &self.memo).map_err(|error| Breach::HonestRefused {
@@ -49,8 +49,8 @@ impl World {
         self.proven = proofs.map(|proof| proof.offence()).collect();
     }
 
-    /// A running honest node that does not hold what some honest one could prove when the faults ended, unless it holds as
-    /// much of the accused as is kept of one validator.
+    /// A running honest node that does not hold what some honest one could prove when the faults ended, unless it holds
+    /// as much of the accused as is kept of one validator.
     pub(crate) fn unexposed(&self) -> Option<Breach> {
         for (at, node) in self.nodes.iter().enumerate() {
             if !self.is_honest(at) || node.running.is_none() {

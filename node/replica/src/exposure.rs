@@ -1,10 +1,11 @@
-//! Offences that are known here, and which peers have been shown them, so that after a while every honest node holds what
-//! one of them holds.
+//! Offences that are known here, and which peers have been shown them, so that after a while every honest node holds
+//! what one of them holds.
 //!
-//! Proofs stand in the order in which they were learnt. To each connected peer they go in that order, a window at a time;
-//! the peer confirms each, and what it does not confirm is shown again. So a new proof goes at once to all who have
-//! confirmed those before it, a peer that connects is shown everything, a lost message is made good, and nothing is sent
-//! once all have confirmed. A peer that confirms nothing gets a window a second, and that is the most that it can have.
+//! Proofs stand in the order in which they were learnt. To each connected peer they go in that order, a window at a
+//! time; the peer confirms each, and what it does not confirm is shown again. So a new proof goes at once to all who
+//! have confirmed those before it, a peer that connects is shown everything, a lost message is made good, and nothing
+//! is sent once all have confirmed. A peer that confirms nothing gets a window a second, and that is the most that it
+//! can have.
 //!
 //! Must not know: signatures (what comes in is verified), validator sets, what is done about an offence.
 

@@ -174,7 +174,12 @@ fn the_bytes_are_pinned() {
 
 proptest! {
     #[test]
-    fn whatever_decodes_is_its_only_encoding(kind in 0usize..5, at in 0usize..400, byte in any::<u8>(), cut in 0usize..400) {
+    fn whatever_decodes_is_its_only_encoding(
+        kind in 0usize..5,
+        at in 0usize..400,
+        byte in any::<u8>(),
+        cut in 0usize..400,
+    ) {
         let mut bytes = all_kinds()[kind].encode();
         if let Some(slot) = bytes.get_mut(at) {
             *slot = byte;

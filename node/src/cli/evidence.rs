@@ -1,4 +1,5 @@
-//! `tonle evidence`: lists what nodes hold against validators (the devnet library asks them), and checks a proof offline.
+//! `tonle evidence`: lists what nodes hold against validators (the devnet library asks them), and checks a proof
+//! offline.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,10 +20,10 @@ Examples:
   tonle evidence list --node 127.0.0.1:50051 --json
   tonle evidence verify offence.hex --genesis genesis.json
 
-Evidence is two things that one validator signed and no honest validator signs both of: two blocks proposed or voted for in
-one view, a vote to finalize a view together with the claim not to have known its certificate, or two batches at one
-place of its lane. It proves that the validator's key was used against the rules: by its bank, by a thief of the key, by
-a second machine that runs with it, or from an old copy of its files. docs/evidence.md says what to do.";
+Evidence is two things that one validator signed and no honest validator signs both of: two blocks proposed or voted
+for in one view, a vote to finalize a view together with the claim not to have known its certificate, or two batches at
+one place of its lane. It proves that the validator's key was used against the rules: by its bank, by a thief of the
+key, by a second machine that runs with it, or from an old copy of its files. docs/evidence.md says what to do.";
 
 const VERIFY_HELP: &str = "\
 Examples:

@@ -127,7 +127,7 @@ impl Sequencer {
 /// The running parts, as the services see them.
 pub(crate) struct Running {
     chain: Digest,
-    database: Arc<Database>,
+    pub(crate) database: Arc<Database>,
     submitted: Mutex<mpsc::Sender<SignedTransaction>>,
     /// Transactions are taken and never become final.
     pub(crate) stalled: AtomicBool,

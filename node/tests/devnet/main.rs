@@ -5,6 +5,7 @@
 
 #[path = "../network/actor.rs"]
 mod actor;
+mod evidence;
 mod faults;
 mod fixture;
 mod payments;

@@ -21,8 +21,8 @@ impl Replica {
         self.exposure.proofs()
     }
 
-    /// A peer shows a proof that verifies. Of somebody who is no validator here it is nobody's business: the peer may know
-    /// an older set, so it is not at fault, and need not show it again.
+    /// A peer shows a proof that verifies. Of somebody who is no validator here it is nobody's business: the peer may
+    /// know an older set, so it is not at fault, and need not show it again.
     pub(super) fn accuse(
         &mut self,
         now_us: u64,

@@ -3,8 +3,8 @@
 //! ```text
 //! misbehaviour  | offence id 32 | -> | first seen u64, ms since the Unix epoch | proof |
 //! ```
-//! The offence's id is derived from the proof, so the key is checked against the value. No block writes here: a proof is
-//! kept when this node learns it, at whatever height that is.
+//! The offence's id is derived from the proof, so the key is checked against the value. No block writes here: a proof
+//! is kept when this node learns it, at whatever height that is.
 
 use tonle_crypto::{Canonical, Digest};
 use tonle_replica::Misbehaviour;
