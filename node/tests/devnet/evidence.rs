@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tonle_consensus::{Epoch, Message, Statement, View, Vote};
-use tonle_consensus::{SigningContext, ValidatorSet};
+use tonle_consensus::{Epoch, Message, SigningContext, Statement, View, Vote};
 use tonle_crypto::{Canonical as _, Digest, SecretKey};
 use tonle_devnet::client::Node;
 use tonle_devnet::directory::Directory;
 use tonle_devnet::keys;
-use tonle_node::recovery::Chain;
+use tonle_ledger::Genesis;
+use tonle_node::finality_receipt::validators;
 use tonle_proto::peer::v1::frame::Body;
 use tonle_replica::PeerMessage;
 
@@ -26,13 +26,13 @@ const AGAIN: Duration = Duration::from_secs(2);
 struct Voter {
     key: SecretKey,
     genesis: Digest,
-    chain: Chain,
+    chain: Genesis,
 }
 
 impl Voter {
     /// Notarize votes for two blocks in one view, as frames.
     fn twice(&self, epoch: Epoch, view: View) -> Vec<u8> {
-        let set: ValidatorSet = self.chain.validators(epoch).unwrap();
+        let set = validators(&self.chain, epoch).unwrap();
         let signer = set.index_of(&self.key.public()).unwrap();
         let context = SigningContext { genesis: self.genesis, set };
         let vote = |byte| {
@@ -88,7 +88,7 @@ fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
     let voter = Voter {
         key: keys::load(&directory.node("wing").join("validator.key")).unwrap(),
         genesis: genesis.digest(),
-        chain: Chain::new(genesis),
+        chain: genesis,
     };
     let survivors = ["aba", "acleda", "canadia"];
     let counted = |name: &str| {
@@ -134,8 +134,8 @@ fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
 
     // It outlives the process, and is not news to it; the accused is shown what is held against it.
     devnet.done(&["devnet", "kill", "acleda"]);
-    assert!(devnet.done(&["devnet", "restart", "wing"]).contains("caught up"));
     assert!(devnet.done(&["devnet", "restart", "acleda"]).contains("caught up"));
+    assert!(devnet.done(&["devnet", "restart", "wing"]).contains("caught up"));
     let status: Value = serde_json::from_str(&devnet.done(&["devnet", "status", "--json"])).unwrap();
     let validators = status["validators"].as_array().unwrap().clone();
     let at = |name: &str, of: &str| {
