@@ -17,6 +17,7 @@
 mod bitmap;
 mod certificate;
 mod config;
+mod contradiction;
 mod engine;
 mod evidence;
 mod guard;
@@ -37,6 +38,7 @@ mod validators;
 pub use bitmap::Bitmap;
 pub use certificate::{Certificate, QuorumCertificate, QuorumKind, TimeoutCertificate, TimeoutVote};
 pub use config::Config;
+pub use contradiction::Contradiction;
 pub use engine::Consensus;
 pub use evidence::{Evidence, Signed, contradict};
 pub use guard::{Choice, GuardRecord, Surrender};

@@ -20,7 +20,7 @@
 
 use tonle_crypto::{Digest, Writer};
 
-use crate::{ValidatorSet, View};
+use crate::{Epoch, ValidatorSet, View};
 
 const TAG: &[u8; 19] = b"tonle/v1/consensus\0";
 
@@ -83,8 +83,14 @@ impl Statement {
     /// The bytes to sign.
     #[must_use]
     pub fn preimage(&self, context: &SigningContext) -> Vec<u8> {
+        self.preimage_in(&context.genesis, context.set.epoch(), &context.set.digest())
+    }
+
+    /// The same for an epoch of which no more is known than the digest of its validator set.
+    #[must_use]
+    pub fn preimage_in(&self, genesis: &Digest, epoch: Epoch, set: &Digest) -> Vec<u8> {
         let mut writer = Writer::with_room();
-        writer.raw(TAG).digest(&context.genesis).value(&context.set.epoch()).digest(&context.set.digest());
+        writer.raw(TAG).digest(genesis).value(&epoch).digest(set);
         match self {
             Statement::Proposal { view, parent_view, block } => {
                 writer.u8(1).value(view).value(parent_view).digest(block);

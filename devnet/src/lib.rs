@@ -11,6 +11,7 @@ pub mod configuration;
 pub mod control;
 pub mod defaults;
 pub mod directory;
+pub mod evidence;
 pub mod founding;
 pub mod genesis;
 pub mod keys;

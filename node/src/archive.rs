@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tonle_consensus::{QuorumCertificate, Validator};
+use tonle_crypto::Digest;
 use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, TransactionId, Validators};
 
 use crate::grpc::{Archive, ArchiveFailed, StoredBlock};
-use crate::storage::{Database, Error};
+use crate::storage::{Database, Error, KeptMisbehaviour};
 
 /// The archive of one database.
 #[derive(Debug, Clone)]
@@ -27,6 +28,10 @@ fn failed(error: &Error) -> ArchiveFailed {
 }
 
 impl Archive for DatabaseArchive {
+    fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KeptMisbehaviour>, ArchiveFailed> {
+        self.0.misbehaviour(after, max).map_err(|error| failed(&error))
+    }
+
     fn earliest(&self) -> u64 {
         // Nothing is pruned: genesis is height 0.
         0

@@ -78,7 +78,9 @@ impl Intake {
             PeerMessage::Consensus(_)
             | PeerMessage::Acknowledge(_)
             | PeerMessage::Request(_)
-            | PeerMessage::FinalTip { .. } => 0,
+            | PeerMessage::FinalTip { .. }
+            | PeerMessage::Misbehaviour(_)
+            | PeerMessage::MisbehaviourKnown { .. } => 0,
         };
         let this = self.clone();
         let gossiped = ticket.clone();

@@ -6,6 +6,7 @@ pub mod batch_log;
 pub mod config;
 pub mod data_directory;
 pub mod event_loop;
+pub mod evidence;
 pub mod executor;
 pub mod finality_receipt;
 pub mod grpc;

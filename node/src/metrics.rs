@@ -38,6 +38,15 @@ impl Reason {
     }
 }
 
+/// The labels of misbehaviour: at most as many as there are validators and kinds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Offender {
+    /// The participant whose validator it is.
+    pub validator: String,
+    /// A kind's name, such as `two_notarizes`.
+    pub kind: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Version {
     version: &'static str,
@@ -77,6 +86,8 @@ pub struct Metrics {
     pub requests_refused: Family<Reason, Counter>,
     /// Peers' messages refused, by reason.
     pub peer_messages_refused: Family<Reason, Counter>,
+    /// Offences that this node holds proof of, those kept before this start too.
+    pub misbehaviour: Family<Offender, Counter>,
     database: collectors::Database,
     registry: Registry,
 }
@@ -106,6 +117,7 @@ impl Metrics {
             operations_rejected: Family::default(),
             requests_refused: Family::default(),
             peer_messages_refused: Family::default(),
+            misbehaviour: Family::default(),
             database: collectors::Database::default(),
             registry: Registry::default(),
         };
@@ -174,6 +186,11 @@ impl Metrics {
             "tonle_peer_messages_refused",
             "Messages of peers that were refused",
             self.peer_messages_refused.clone(),
+        );
+        registry.register(
+            "tonle_misbehaviour",
+            "Offences of validators that this node holds proof of",
+            self.misbehaviour.clone(),
         );
         let build: Family<Version, ConstGauge<u64>, fn() -> ConstGauge<u64>> =
             Family::new_with_constructor(|| ConstGauge::new(1));

@@ -27,6 +27,7 @@ use crate::batch_log::BatchLogEvent;
 use crate::config::{Config, Grpc, Role};
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrival, EventLoop, Inbox, Parts, Roster, Shared};
+use crate::evidence::Evidence;
 use crate::executor::{Execution, ExecutionEvent};
 use crate::grpc::{self, Finality, ServerConfig, Service, TlsConfig};
 use crate::intake::Intake;
@@ -114,7 +115,9 @@ async fn serve(
         peers: Arc::clone(&peers),
         metrics: Arc::clone(&metrics),
     };
-    let replica = Replica::new(opened.identity, chain.replica_config(), opened.recovered);
+    let (evidence, kept) = Evidence::start(Arc::clone(&database), Arc::clone(&metrics), set.clone())?;
+    let mut replica = Replica::new(opened.identity, chain.replica_config(), opened.recovered);
+    replica.remember(&kept);
     let status = Arc::new(RwLock::new(replica.status()));
     let backend = Running {
         pool: opened.pool,
@@ -135,6 +138,7 @@ async fn serve(
         execution,
         network: network.clone(),
         sync_server,
+        evidence,
         status,
         metrics: Arc::clone(&metrics),
     };

@@ -158,8 +158,13 @@ impl SignaturePool {
 /// Must its check verify a signature? What need not costs less than waking a thread.
 fn is_signed(message: &PeerMessage) -> bool {
     match message {
-        PeerMessage::Consensus(_) | PeerMessage::Batch(_) | PeerMessage::Response(_) => true,
-        PeerMessage::Acknowledge(_) | PeerMessage::Request(_) | PeerMessage::FinalTip { .. } => false,
+        PeerMessage::Consensus(_) | PeerMessage::Batch(_) | PeerMessage::Response(_) | PeerMessage::Misbehaviour(_) => {
+            true
+        }
+        PeerMessage::Acknowledge(_)
+        | PeerMessage::Request(_)
+        | PeerMessage::FinalTip { .. }
+        | PeerMessage::MisbehaviourKnown { .. } => false,
     }
 }
 
@@ -169,7 +174,8 @@ fn class(message: &PeerMessage) -> Class {
         | PeerMessage::Acknowledge(_)
         | PeerMessage::Request(_)
         | PeerMessage::FinalTip { .. } => Class::Control,
-        PeerMessage::Batch(_) => Class::Data,
+        // Evidence keeps; a vote does not.
+        PeerMessage::Batch(_) | PeerMessage::Misbehaviour(_) | PeerMessage::MisbehaviourKnown { .. } => Class::Data,
         PeerMessage::Response(response) => match response.found {
             Found::Block(_) | Found::Epoch(_) => Class::Control,
             Found::Batches(_) | Found::FinalBlocks(_) => Class::Data,

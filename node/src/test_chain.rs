@@ -17,7 +17,7 @@ use tonle_replica::{Batch, BatchContext, Cut, FinalBlock, PeerContext, RawBatch,
 
 /// Block time of height 0.
 pub(crate) const START_MS: u64 = 1_800_000_000_000;
-const BANKS: [&str; 4] = ["aba", "acleda", "canadia", "wing"];
+pub(crate) const BANKS: [&str; 4] = ["aba", "acleda", "canadia", "wing"];
 
 /// The key of a name, for tests only.
 pub(crate) fn key(name: &str) -> SecretKey {
@@ -134,9 +134,8 @@ pub(crate) fn batch(lane: usize, parent: Tip, transactions: &[SignedTransaction]
     for transaction in transactions {
         writer.bytes(transaction.bytes());
     }
-    let signature = key.sign(&writer.clone().finish());
-    writer.signature(&signature);
-    let raw = Arc::new(RawBatch::decode(&writer.finish()).unwrap());
+    let unsigned = RawBatch::decode(&[&writer.finish()[..], &[0; 64]].concat()).unwrap();
+    let raw = Arc::new(unsigned.with_signature(key.sign(&unsigned.signed_message())));
     Arc::new(Batch::check(raw, &context(), &Strict).unwrap())
 }
 

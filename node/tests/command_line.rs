@@ -92,7 +92,7 @@ fn every_command_explains_itself() {
         let help = shell.done(&format!("{line} --help"));
         assert!(help.contains("Usage: tonle"), "{line}: {help}");
     }
-    for line in ["", "run", "key", "genesis", "config", "validator", "participant"] {
+    for line in ["", "run", "key", "genesis", "config", "validator", "participant", "evidence", "evidence verify"] {
         assert!(shell.done(&format!("{line} --help")).contains("Examples:"), "{line} has no examples");
     }
     assert!(shell.done("--version").starts_with("tonle "));

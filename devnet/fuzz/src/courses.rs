@@ -79,6 +79,10 @@ pub(crate) fn replica_events() -> Vec<(String, Vec<u8>)> {
         ),
         ("timeouts", begin(0).step(&[step::TIMEOUTS, 0, 0, 0, 0, step::TIMEOUTS, 0xe8, 0, 0, 0]).block(0)),
         ("own-key", blocks(begin(0), 1).step(&[step::OWN_KEY, 0xff, 0xe8, 0, 0]).step(&[step::DUE, step::RESTART])),
+        ("exposed", {
+            let shown = begin(0).step(&[step::MISBEHAVIOUR, 2, 0, 0, 0, step::MISBEHAVIOUR, 2, 0, 0, 1, step::TIME, 6]);
+            shown.step(&[step::RESTART]).connected().step(&[step::MISBEHAVIOUR, 2, 0, 0, 0, step::TIME, 5])
+        }),
         ("raw", begin(0).step(&[step::RAW, 9, 6, 0, 0, 0, 0, 0, 0, 0, 50, 0, step::TIME, 6])),
         ("disconnected", blocks(begin(0), 1).step(&[step::DISCONNECT, 0, step::DISCONNECT, 1, step::TIME, 7])),
     ];

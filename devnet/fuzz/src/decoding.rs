@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use tonle_consensus::{
-    Block, Certificate, Evidence, GuardRecord, Header, Message, PAYLOAD_BYTES_MAX, QuorumCertificate,
+    Block, Certificate, Contradiction, Evidence, GuardRecord, Header, Message, PAYLOAD_BYTES_MAX, QuorumCertificate,
     SIDECAR_BYTES_MAX, SigningContext, TimeoutCertificate, VALIDATORS_MAX, contradict,
 };
 use tonle_crypto::{Canonical, Strict, Verify};
@@ -15,7 +15,10 @@ use tonle_replica::bounds::{
     BATCH_BYTES_MAX, BATCH_CONTENT_BYTES_MAX, BATCH_OPERATIONS_MAX, BATCH_TRANSACTIONS_MAX, RESPONSE_BATCHES_MAX,
     RESPONSE_BLOCKS_MAX,
 };
-use tonle_replica::{Batch, BatchContext, CheckedMessage, Cut, Found, PeerContext, PeerMessage, RawBatch};
+use tonle_replica::{
+    Batch, BatchContext, CheckedMessage, Cut, Found, MISBEHAVIOUR_BYTES_MAX, Misbehaviour, OffenceKind, PeerContext,
+    PeerMessage, RawBatch,
+};
 
 use crate::forge::{CHAIN, NODES, peers, validators};
 use crate::signing::{Anything, Nothing};
@@ -74,15 +77,21 @@ pub(crate) fn peer_message(data: &[u8]) {
                 assert!(blocks.last().is_none_or(|last| last.certificate.is_some()), "an uncovered end");
             }
         }
-        (PeerMessage::Request(_) | PeerMessage::FinalTip { .. }, accepted) => assert!(accepted, "these bear nothing"),
+        (PeerMessage::Request(_) | PeerMessage::FinalTip { .. } | PeerMessage::MisbehaviourKnown { .. }, accepted) => {
+            assert!(accepted, "these bear nothing")
+        }
+        (PeerMessage::Misbehaviour(_), true) => {}
         (_, false) => {}
     }
 }
 
 fn bears_signatures(message: &PeerMessage) -> bool {
     match message {
-        PeerMessage::Consensus(_) | PeerMessage::Batch(_) => true,
-        PeerMessage::Acknowledge(_) | PeerMessage::Request(_) | PeerMessage::FinalTip { .. } => false,
+        PeerMessage::Consensus(_) | PeerMessage::Batch(_) | PeerMessage::Misbehaviour(_) => true,
+        PeerMessage::Acknowledge(_)
+        | PeerMessage::Request(_)
+        | PeerMessage::FinalTip { .. }
+        | PeerMessage::MisbehaviourKnown { .. } => false,
         PeerMessage::Response(response) => match &response.found {
             Found::Block(_) | Found::Epoch(_) => false,
             Found::Batches(batches) => !batches.is_empty(),
@@ -108,7 +117,8 @@ fn peer_bounds(message: &PeerMessage) {
                 blocks.iter().for_each(|entry| block_bounds(&entry.block));
             }
         },
-        PeerMessage::Request(_) | PeerMessage::FinalTip { .. } => {}
+        PeerMessage::Misbehaviour(proof) => assert!(proof.encode().len() <= MISBEHAVIOUR_BYTES_MAX),
+        PeerMessage::Request(_) | PeerMessage::FinalTip { .. } | PeerMessage::MisbehaviourKnown { .. } => {}
     }
 }
 
@@ -215,6 +225,30 @@ pub(crate) fn evidence(data: &[u8]) {
         assert!(evidence.signer.index() < SIGNING.set.len() && evidence.epoch == SIGNING.set.epoch());
         assert!(contradict(&evidence.first.statement, &evidence.second.statement));
         assert_ne!(evidence.first.statement, evidence.second.statement, "nobody contradicts himself by one statement");
+    }
+}
+
+/// A proof of misbehaviour, as a peer, a file or an operation bears it.
+pub(crate) fn misbehaviour(data: &[u8]) {
+    let Some(proof) = canonical::<Misbehaviour>(data) else { return };
+    assert!(data.len() <= MISBEHAVIOUR_BYTES_MAX, "a proof of {} bytes", data.len());
+    assert!(proof.verify(CHAIN, &Nothing).is_err(), "a proof without signatures");
+    let offence = proof.offence();
+    assert_eq!(proof.verify(CHAIN, &Anything), Ok(offence), "the verifier decided more than signatures");
+    assert!(offence.place > 0, "nothing valid stands at place 0");
+    assert_eq!(offence.kind == OffenceKind::Batches, matches!(proof, Misbehaviour::Lane(_)));
+    if let Misbehaviour::Consensus(contradiction) = &proof {
+        let (first, second) = (contradiction.first(), contradiction.second());
+        assert!(contradict(&first.statement, &second.statement), "no contradiction");
+        let again = |one, other| {
+            let place = (contradiction.epoch(), contradiction.set());
+            Contradiction::new(contradiction.accused(), place, one, other)
+        };
+        assert_eq!(again(*second, *first), Some(*contradiction), "the order of finding shows in the proof");
+    }
+    // Signed for real, it holds on its own chain and on no other.
+    if proof.verify(CHAIN, &Strict).is_ok() {
+        assert!(proof.verify(tonle_crypto::Digest::ZERO, &Strict).is_err(), "a proof for every chain");
     }
 }
 

@@ -144,9 +144,8 @@ impl Forge {
         for transaction in transactions {
             writer.bytes(transaction.bytes());
         }
-        let signature = self.scheme.sign(key, &writer.clone().finish());
-        writer.signature(&signature);
-        RawBatch::decode(&writer.finish()).expect("within the bounds of a batch")
+        let unsigned = RawBatch::decode(&[&writer.finish()[..], &[0; 64]].concat()).expect("within a batch's bounds");
+        unsigned.with_signature(self.scheme.sign(key, &unsigned.signed_message()))
     }
 }
 

@@ -78,6 +78,12 @@ pub static TARGETS: &[Target] = &[
         seeds: seeds::evidence,
     },
     Target {
+        name: "misbehaviour",
+        holds: "proofs of misbehaviour: one encoding, one identity of an offence, nothing without two signatures",
+        run: decoding::misbehaviour,
+        seeds: seeds::misbehaviour,
+    },
+    Target {
         name: "guard_record",
         holds: "the guard record: one encoding, and an order that only grows",
         run: decoding::guard_record,

@@ -12,13 +12,13 @@ use tonle_consensus::{
     Time, Tip as FinalTip, ValidatorIndex, ValidatorSet, contradict,
 };
 use tonle_crypto::{Canonical, Digest, PublicKey, Verify};
-use tonle_replica::bounds::{MESSAGE_BYTES_MAX, POOL_BYTES_MAX, POOL_TRANSACTIONS_MAX, WANTS_MAX};
+use tonle_replica::bounds::{MESSAGE_BYTES_MAX, OFFENCES_MAX, POOL_BYTES_MAX, POOL_TRANSACTIONS_MAX, WANTS_MAX};
 use tonle_replica::{
     Batch, BlockSource, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event, FinalBlock, Identity, Misbehaviour,
-    PeerContext, PeerMessage, RawBatch, Recovered, Replica, Request, Tip, serve,
+    OffenceKind, PeerContext, PeerMessage, RawBatch, Recovered, Replica, Request, Tip, serve,
 };
 
-use crate::forge::{Forge, NODES, START_MS, genesis, key, peers, roots};
+use crate::forge::{CHAIN, Forge, NODES, START_MS, genesis, key, peers, roots};
 use crate::signing::Scheme;
 
 /// Effects of one event, at most. A peer that connects anew is sent the most: batches again, votes, certificates; and
@@ -39,6 +39,7 @@ struct Disk {
     blocks: Vec<CertifiedBlock>,
     tip_certificate: Option<QuorumCertificate>,
     checkpoints: Vec<Checkpoint>,
+    misbehaviour: Vec<Arc<Misbehaviour>>,
 }
 
 /// See the module.
@@ -237,7 +238,7 @@ impl Node {
                 self.disk.journal.retain(|_, block| block.height() > up_to);
             }
             Effect::EpochBegan { anchor, set } => self.begin_epoch(&anchor, set),
-            Effect::Misbehaviour(proof) => self.accused(&proof),
+            Effect::Misbehaviour(proof) => self.accused(proof),
             Effect::GuardRenewed { record } => {
                 assert!(self.disk.guard_lost, "a guard that is not lost is renewed");
                 assert_eq!(record, GuardRecord::empty(record.epoch), "a renewed guard knows of signatures");
@@ -323,7 +324,9 @@ impl Node {
             PeerMessage::Batch(_)
             | PeerMessage::Consensus(_)
             | PeerMessage::Response(_)
-            | PeerMessage::FinalTip { .. } => {}
+            | PeerMessage::FinalTip { .. }
+            | PeerMessage::Misbehaviour(_)
+            | PeerMessage::MisbehaviourKnown { .. } => {}
         }
     }
 
@@ -388,18 +391,17 @@ impl Node {
     }
 
     /// Whoever is accused did it, and is not this node.
-    fn accused(&self, proof: &Misbehaviour) {
-        match proof {
-            Misbehaviour::Consensus(evidence) => {
-                let context = self.context.signing(evidence.epoch).expect("an epoch that began");
-                assert!(evidence.verify(&context, Scheme::Hashed.verifier()).is_ok(), "no proof: {evidence:?}");
-                assert!(self.witnessed || Some(evidence.signer) != self.me, "accuses itself");
-            }
-            Misbehaviour::Lane { first, second } => {
-                assert_eq!((first.lane(), first.seq()), (second.lane(), second.seq()), "two places");
-                assert_ne!(first.digest(), second.digest(), "one batch");
-            }
-        }
+    fn accused(&mut self, proof: Arc<Misbehaviour>) {
+        let offence = proof.verify(CHAIN, Scheme::Hashed.verifier());
+        let Ok(offence) = offence else { panic!("no proof: {proof:?}") };
+        let accused = self.forge.context.set.index_of(&offence.accused);
+        assert!(accused.is_some(), "accuses a stranger");
+        let forked = offence.kind == OffenceKind::Batches;
+        assert!(forked || self.witnessed || accused != self.me, "accuses itself");
+        let kept = &mut self.disk.misbehaviour;
+        assert!(kept.iter().all(|other| other.offence() != offence), "tells of {offence:?} twice");
+        assert!(kept.len() < OFFENCES_MAX, "offences without a bound");
+        kept.push(proof);
     }
 
     /// A client's ticket.
@@ -434,7 +436,9 @@ fn boot(me: Option<ValidatorIndex>, epoch_length: u64, forge: &Forge, disk: &Dis
     };
     let config = Config { consensus, max_lag: 16, ..Config::default() };
     let keys = me.map(|me| key(me.index()).public()).into_iter().collect();
-    Replica::new(Identity { context: forge.context.clone(), keys }, config, recovered)
+    let mut replica = Replica::new(Identity { context: forge.context.clone(), keys }, config, recovered);
+    replica.remember(&disk.misbehaviour);
+    replica
 }
 
 pub(crate) fn cut_of(block: &Block) -> Cut {

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Block, Certificate, Epoch, Height, Message, QuorumCertificate, QuorumKind, ValidatorIndex, View,
+    Block, Certificate, Contradiction, Epoch, Height, Message, QuorumCertificate, QuorumKind, Signed, Statement,
+    ValidatorIndex, View,
 };
 use tonle_crypto::{Canonical, Digest, Writer};
 use tonle_replica::{
-    AcknowledgedLane, Acknowledgement, CertifiedBlock, Cut, Event, Found, PeerMessage, Query, RawBatch, Request,
-    Response, Tip,
+    AcknowledgedLane, Acknowledgement, CertifiedBlock, Cut, Event, Found, Misbehaviour, PeerMessage, Query, RawBatch,
+    Request, Response, Tip,
 };
 
 use crate::Input;
@@ -46,9 +47,10 @@ pub(crate) mod step {
     pub(crate) const FINAL_TIP: u8 = 15;
     pub(crate) const RESTART: u8 = 16;
     pub(crate) const OWN_KEY: u8 = 17;
+    pub(crate) const MISBEHAVIOUR: u8 = 18;
     /// Any other: bytes of a message as they are.
-    pub(crate) const RAW: u8 = 18;
-    pub(crate) const COUNT: u8 = 19;
+    pub(crate) const RAW: u8 = 19;
+    pub(crate) const COUNT: u8 = 20;
 }
 
 /// What the peers have made so far.
@@ -142,6 +144,7 @@ impl Peers {
                 let height = Height::new(input.pick(&[1, 3, 9, 100, u64::MAX]));
                 node.receive(self.peer(input), PeerMessage::FinalTip { height });
             }
+            step::MISBEHAVIOUR => self.expose(input, node),
             step::RESTART => node.restart(),
             step::OWN_KEY => self.sign_with_its_key(input, node),
             _ => {
@@ -276,6 +279,22 @@ impl Peers {
             };
             self.say(input, node, message);
         }
+    }
+
+    /// A proof that a validator voted twice in some view, the node itself perhaps: then somebody signed with its key.
+    fn expose(&mut self, input: &mut Input<'_>, node: &mut Node) {
+        let accused = index(input.below(usize::from(NODES)));
+        let view = View::new(around(input, node.view()));
+        let vote = |byte| {
+            let statement = Statement::Notarize { view, block: Digest::from_bytes([byte; 32]) };
+            Signed { statement, signature: node.forge.sign(accused, &statement) }
+        };
+        let set = &node.forge.context.set;
+        let Some(key) = set.get(accused).map(|validator| validator.key) else { return };
+        let Some(made) = Contradiction::new(key, (set.epoch(), set.digest()), vote(1), vote(2)) else { return };
+        node.witnessed |= accused.index() == self.me;
+        let from = self.peer(input);
+        node.receive(from, PeerMessage::Misbehaviour(Arc::new(Misbehaviour::Consensus(made))));
     }
 
     fn timeout(&mut self, input: &mut Input<'_>, node: &mut Node) {

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Certificate, Choice, Epoch, Evidence, GuardRecord, Height, Message, QuorumKind, Signed, Statement, Surrender, View,
+    Certificate, Choice, Contradiction, Epoch, Evidence, GuardRecord, Height, Message, QuorumKind, Signed, Statement,
+    Surrender, View,
 };
 use tonle_crypto::{Canonical, Digest, Writer};
 use tonle_replica::{
-    AcknowledgedLane, Acknowledgement, CertifiedBlock, Cut, Found, PeerMessage, Query, RawBatch, Request, Response, Tip,
+    AcknowledgedLane, Acknowledgement, CertifiedBlock, Cut, Found, LaneFork, Misbehaviour, PeerMessage, Query,
+    RawBatch, Request, Response, Tip,
 };
 
-use crate::forge::{Forge, NODES, child, every_operation, genesis, roots, transaction, transfer_of, validator};
+use crate::forge::{Forge, NODES, child, every_operation, genesis, key, roots, transaction, transfer_of, validator};
 use crate::genesis::founding;
 use crate::proofs::LEDGER;
 use crate::signing::Scheme;
@@ -103,7 +105,9 @@ pub(crate) fn peer_messages() -> Seeds {
         ("response-batches", response(Found::Batches(vec![Arc::new(batch())]))),
         ("response-final", response(Found::FinalBlocks(run))),
         ("final-tip", PeerMessage::FinalTip { height: Height::new(37) }),
+        ("misbehaviour-known", PeerMessage::MisbehaviourKnown { offence: BLOCK }),
     ]);
+    seeds.extend(proofs().into_iter().map(|(name, proof)| (name, PeerMessage::Misbehaviour(Arc::new(proof)))));
     named(seeds.into_iter().map(|(name, message)| (name, message.encode())))
 }
 
@@ -162,6 +166,40 @@ pub(crate) fn evidence() -> Seeds {
             made(Statement::Finalize { view, block: BLOCK }, Statement::Notarize { view, block: other }),
         ),
     ])
+}
+
+/// One proof of each kind.
+pub(crate) fn proofs() -> Vec<(&'static str, Misbehaviour)> {
+    let (forge, view, other) = (forge(), View::new(4), Digest::from_bytes([0x22; 32]));
+    let parent_view = View::new(2);
+    let made = |one: Statement, other: Statement| {
+        let signed = |statement: Statement| Signed { statement, signature: forge.sign(validator(3), &statement) };
+        let place = (forge.epoch(), forge.context.set.digest());
+        let accused = key(3).public();
+        let made = Contradiction::new(accused, place, signed(one), signed(other)).expect("a contradiction");
+        Misbehaviour::Consensus(made)
+    };
+    let (one, two) = (batch(), forge.batch(0, Tip::EMPTY, &[transaction(Scheme::Ed25519, 3, 1, vec![transfer_of(5)])]));
+    vec![
+        (
+            "proposals",
+            made(
+                Statement::Proposal { view, parent_view, block: BLOCK },
+                Statement::Proposal { view, parent_view, block: other },
+            ),
+        ),
+        ("notarizes", made(Statement::Notarize { view, block: BLOCK }, Statement::Notarize { view, block: other })),
+        ("finalizes", made(Statement::Finalize { view, block: BLOCK }, Statement::Finalize { view, block: other })),
+        (
+            "finalize-and-timeout",
+            made(Statement::Finalize { view, block: BLOCK }, Statement::Timeout { view, high_view: parent_view }),
+        ),
+        ("batches", Misbehaviour::Lane(LaneFork::new(&one, &two).expect("two batches at one place"))),
+    ]
+}
+
+pub(crate) fn misbehaviour() -> Seeds {
+    named(proofs().into_iter().map(|(name, proof)| (name, proof.encode())))
 }
 
 pub(crate) fn guard_records() -> Seeds {

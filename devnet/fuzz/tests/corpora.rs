@@ -70,6 +70,7 @@ replays! {
     certificates: MUTATIONS,
     tampering: MUTATIONS,
     evidence: MUTATIONS,
+    misbehaviour: MUTATIONS,
     guard_record: MUTATIONS,
     block: MUTATIONS,
     cut: MUTATIONS,

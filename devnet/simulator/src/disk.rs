@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use tonle_consensus::{Anchor, Block, Checkpoint, GuardRecord, Height, QuorumCertificate, Tip as ConsensusTip};
 use tonle_crypto::{Digest, PublicKey};
 use tonle_ledger::MemoryState;
-use tonle_replica::{Batch, BlockSource, CertifiedBlock, FinalBlock, Members, RawBatch, Recovered};
+use tonle_replica::{Batch, BlockSource, CertifiedBlock, FinalBlock, Members, Misbehaviour, RawBatch, Recovered};
 
 use crate::chain::Chain;
 
@@ -29,6 +29,8 @@ pub(crate) struct Disk {
     /// The ledger's lists of validators, by the height since which each stands.
     members: BTreeMap<u64, Members>,
     pub(crate) state: MemoryState,
+    /// Proofs of misbehaviour. Part of the database.
+    pub(crate) misbehaviour: Vec<Arc<Misbehaviour>>,
 }
 
 impl Disk {
@@ -47,6 +49,7 @@ impl Disk {
             batches: BTreeMap::new(),
             members: BTreeMap::from([(0, chain.set.iter().map(|(_, validator)| validator.clone()).collect())]),
             state: chain.state.clone(),
+            misbehaviour: Vec::new(),
         }
     }
 

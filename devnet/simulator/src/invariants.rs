@@ -152,6 +152,14 @@ pub enum Breach {
         /// To whom.
         to: usize,
     },
+    /// An honest node could prove a validator's misbehaviour, and another still knows of none of it.
+    #[error("node {node} knows of no misbehaviour of validator {accused}")]
+    Unexposed {
+        /// Who does not know.
+        node: usize,
+        /// Whose.
+        accused: usize,
+    },
     /// No new block although the faults had ended and an honest validator had led.
     #[error("no block above {height} in view {view}; it was due by view {due}")]
     Slow {

@@ -45,7 +45,11 @@ impl Traffic {
             PeerMessage::Consensus(Message::Certificate(_)) => Traffic::Certificates,
             PeerMessage::Batch(_) => Traffic::Batches,
             PeerMessage::Acknowledge(_) => Traffic::Acknowledgements,
-            PeerMessage::Request(_) | PeerMessage::Response(_) | PeerMessage::FinalTip { .. } => Traffic::Others,
+            PeerMessage::Request(_)
+            | PeerMessage::Response(_)
+            | PeerMessage::FinalTip { .. }
+            | PeerMessage::Misbehaviour(_)
+            | PeerMessage::MisbehaviourKnown { .. } => Traffic::Others,
         }
     }
 }

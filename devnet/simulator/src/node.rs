@@ -167,6 +167,7 @@ impl World {
             Ok((Replica::new(identity, config, node.disk.recover(plan, lanes)?), executor, epoch))
         };
         let (mut replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        replica.remember(&node.disk.misbehaviour);
         if self.byzantine.contains_key(&at) {
             replica.ignore_witnesses();
         }
@@ -358,8 +359,7 @@ impl World {
                     running.epoch = set.epoch().get();
                 }
             }
-            Effect::Misbehaviour(proof) if self.is_honest(at) => return self.accused(at, &proof),
-            Effect::Misbehaviour(_) => {}
+            Effect::Misbehaviour(proof) => return self.exposes(at, proof),
             Effect::GuardRenewed { record } => {
                 self.fired.count(Fault::Rejoined);
                 self.nodes[at].disk.guard = Some(record);
@@ -635,11 +635,7 @@ impl World {
                 let place = self.place(from, from).map_or(usize::MAX, ValidatorIndex::index);
                 vec![(place, batch.seq(), batch.digest())]
             }
-            PeerMessage::Batch(_)
-            | PeerMessage::Consensus(_)
-            | PeerMessage::Request(_)
-            | PeerMessage::Response(_)
-            | PeerMessage::FinalTip { .. } => Vec::new(),
+            _ => Vec::new(),
         };
         for (lane, seq, digest) in digests {
             if seq > 0 && !node.disk.holds(&digest) {

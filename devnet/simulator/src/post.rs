@@ -32,8 +32,11 @@ impl Post {
     pub(crate) fn is_repeated(message: &PeerMessage) -> bool {
         match message {
             PeerMessage::Consensus(message) => matches!(message, Message::Proposal(_) | Message::Certificate(_)),
-            PeerMessage::Batch(_) | PeerMessage::Response(_) => true,
-            PeerMessage::Acknowledge(_) | PeerMessage::Request(_) | PeerMessage::FinalTip { .. } => false,
+            PeerMessage::Batch(_) | PeerMessage::Response(_) | PeerMessage::Misbehaviour(_) => true,
+            PeerMessage::Acknowledge(_)
+            | PeerMessage::Request(_)
+            | PeerMessage::FinalTip { .. }
+            | PeerMessage::MisbehaviourKnown { .. } => false,
         }
     }
 

@@ -125,6 +125,7 @@ impl World {
     /// The faults end: links carry everything, clocks are right, and whoever is down comes back.
     pub(crate) fn heal(&mut self) -> Result<(), Breach> {
         self.healed_at = Some(self.now_us);
+        self.note_proven();
         self.note(None, || Deed::Heals);
         self.network.heal();
         for node in 0..self.nodes.len() {

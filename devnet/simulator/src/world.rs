@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tonle_consensus::{Epoch, ValidatorIndex, View};
 use tonle_crypto::{Digest, Domain, SecretKey, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
-use tonle_replica::{Event, Misbehaviour, PeerContext};
+use tonle_replica::{Event, Offence, PeerContext};
 
 use crate::acting::{Byzantine, cast};
 use crate::agenda::Agenda;
@@ -174,6 +174,8 @@ pub(crate) struct World {
     pub(crate) timeouts: BTreeSet<(Epoch, View)>,
     /// When the faults ended.
     pub(crate) healed_at: Option<u64>,
+    /// What honest nodes could prove then.
+    pub(crate) proven: BTreeSet<Offence>,
     pub(crate) pace: Pace,
     /// Faults and clients that the seed drew, those that are left out too.
     planned: (usize, usize),
@@ -419,6 +421,7 @@ impl World {
             clients: Vec::new(),
             timeouts: BTreeSet::new(),
             healed_at: None,
+            proven: BTreeSet::new(),
             pace: Pace::default(),
             planned: (0, 0),
             timeline: None,
@@ -510,13 +513,16 @@ impl World {
             self.happen(happening)?;
             if self.healed_at.is_some() && events.is_multiple_of(64) {
                 self.check_pace()?;
-                if self.is_settled() {
+                if self.is_settled() && self.unexposed().is_none() {
                     return self.check_end();
                 }
                 if at > end_us + LIVE_WITHIN_US {
                     break;
                 }
             }
+        }
+        if let Some(breach) = self.unexposed().filter(|_| self.is_settled()) {
+            return Err(breach);
         }
         let highest = self.last_receipt();
         let missing = self.clients.iter().filter(|client| self.receipt(client).is_none()).count();
@@ -578,7 +584,7 @@ impl World {
     pub(crate) fn is_honest(&self, node: usize) -> bool {
         !self.byzantine.contains_key(&node)
     }
-    fn honest(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn honest(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().enumerate().filter(|(at, _)| self.is_honest(*at)).map(|(_, node)| node)
     }
 
@@ -645,24 +651,6 @@ impl World {
         if let Some(client) = client {
             client.accepted_by.push(node);
         }
-    }
-
-    /// Only a Byzantine validator may ever contradict itself, or in its lane one that lost its batch log.
-    pub(crate) fn accused(&mut self, by: usize, proof: &Misbehaviour) -> Result<(), Breach> {
-        let accused = match proof {
-            Misbehaviour::Consensus(evidence) => self.rosters.owner(evidence.epoch.get(), evidence.signer),
-            Misbehaviour::Lane { first, .. } => self.rosters.owner_of(first.lane()),
-        };
-        let accused = accused.unwrap_or(usize::MAX);
-        if !self.is_honest(accused) {
-            self.fired.count(Fault::Exposed);
-            return Ok(());
-        }
-        let lane = matches!(proof, Misbehaviour::Lane { .. });
-        if lane && self.nodes.get(accused).is_some_and(|node| node.damaged) {
-            return Ok(());
-        }
-        Err(Breach::HonestRefused { node: accused, why: format!("node {by} has proof of {proof:?}") })
     }
 
     fn receipt(&self, client: &Client) -> Option<u64> {

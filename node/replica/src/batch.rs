@@ -9,11 +9,20 @@
 //! parent       32   digest of the batch before; zero for the first
 //! count         4
 //! transactions      each 4 + length, as its client sent it
-//! signature    64   by the lane's key, over all bytes above
+//! signature    64   by the lane's key, over the batch's head
 //! ```
 //!
 //! A batch's digest is BLAKE3 in the domain `tonle v1 batch` over the bytes above the signature: two signatures of the
-//! same content are one batch.
+//! same content are one batch. What the lane's key signs is its *head*, so that a batch's place can be proved without
+//! its transactions ([`crate::Misbehaviour`]):
+//!
+//! ```text
+//! tag          20   "tonle/v1/batch-head\0"
+//! genesis      32
+//! lane         32
+//! seq           8
+//! digest       32   the batch's
+//! ```
 //!
 //! Must not know: lanes' windows, acknowledgements, what a transaction does.
 
@@ -29,6 +38,7 @@ use crate::bounds::{BATCH_BYTES_MAX, BATCH_CONTENT_BYTES_MAX, BATCH_OPERATIONS_M
 
 static BATCH: Domain = Domain::new("tonle v1 batch");
 const TAG: &[u8; 15] = b"tonle/v1/batch\0";
+const HEAD_TAG: &[u8; 20] = b"tonle/v1/batch-head\0";
 const SIGNATURE_BYTES: usize = Signature::LENGTH;
 
 /// What a batch is checked against.
@@ -66,6 +76,13 @@ pub enum InvalidBatch {
     /// A transaction is malformed, or its signatures do not hold.
     #[error("batch with a bad transaction: {0:?}")]
     Transaction(Rejection),
+}
+
+/// What a lane's key signs of the batch that has this digest and stands at `seq`. See the module.
+pub(crate) fn head(chain: &Digest, lane: &PublicKey, seq: u64, digest: &Digest) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.raw(HEAD_TAG).digest(chain).key(lane).u64(seq).digest(digest);
+    writer.finish()
 }
 
 /// A batch as it was received: framed, and nothing checked.
@@ -112,17 +129,33 @@ impl RawBatch {
         let mut reader = Reader::new(self.content());
         (0..self.count).map_while(move |_| reader.bytes("transaction", BATCH_CONTENT_BYTES_MAX).ok())
     }
-    fn signed(&self) -> &[u8] {
+    /// The author's signature.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.signature
+    }
+    /// What the author signs: the head.
+    #[must_use]
+    pub fn signed_message(&self) -> Vec<u8> {
+        head(&self.chain, &self.lane, self.seq, &self.digest)
+    }
+    /// The same batch with another signature, which is not checked.
+    #[must_use]
+    pub fn with_signature(&self, signature: Signature) -> Self {
+        let bytes = [self.above_signature(), signature.as_bytes()].concat();
+        RawBatch { bytes: bytes.into(), signature, ..self.clone() }
+    }
+    fn above_signature(&self) -> &[u8] {
         let end = self.bytes.len().saturating_sub(SIGNATURE_BYTES);
         self.bytes.get(..end).unwrap_or_default()
     }
     fn content(&self) -> &[u8] {
-        self.signed().get(HEAD_BYTES..).unwrap_or_default()
+        self.above_signature().get(CONTENT_OFFSET..).unwrap_or_default()
     }
 }
 
 /// Tag, genesis, lane, seq, parent, count.
-const HEAD_BYTES: usize = 15 + 32 + 32 + 8 + 32 + 4;
+const CONTENT_OFFSET: usize = 15 + 32 + 32 + 8 + 32 + 4;
 
 impl fmt::Debug for RawBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,7 +220,7 @@ impl Batch {
         if raw.seq == 0 || (raw.seq == 1) != (raw.parent == Digest::ZERO) {
             return Err(InvalidBatch::Place);
         }
-        verifier.verify(&raw.lane, raw.signed(), &raw.signature).map_err(|_| InvalidBatch::Signature)?;
+        verifier.verify(&raw.lane, &raw.signed_message(), &raw.signature).map_err(|_| InvalidBatch::Signature)?;
         let mut transactions = Vec::with_capacity(raw.count);
         for bytes in raw.transactions() {
             let transaction = SignedTransaction::from_bytes(bytes).map_err(InvalidBatch::Transaction)?;
@@ -286,8 +319,8 @@ impl UnsignedBatch {
     pub(crate) fn tip(&self) -> Tip {
         self.tip
     }
-    pub(crate) fn preimage(&self) -> &[u8] {
-        &self.bytes
+    pub(crate) fn preimage(&self) -> Vec<u8> {
+        head(&self.chain, &self.key, self.tip.seq, &self.tip.digest)
     }
     pub(crate) fn size(&self) -> usize {
         self.bytes.len().saturating_add(SIGNATURE_BYTES)

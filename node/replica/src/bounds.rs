@@ -87,6 +87,15 @@ pub const REJOIN_US: u64 = 2_000_000;
 /// then a quorum's word is enough. In microseconds.
 pub const LANE_RECOVERY_US: u64 = 5_000_000;
 
+/// Offences that a node keeps and shows to others, each some 500 bytes in memory.
+pub const OFFENCES_MAX: usize = 10_000;
+/// Those of one validator: whoever broke the rules this often is known, and cannot fill what is kept of others.
+pub const OFFENCES_PER_VALIDATOR_MAX: usize = 64;
+/// Proofs on their way to one peer that it has not confirmed.
+pub const SHOWING_MAX: usize = 16;
+/// A proof that a peer has not confirmed is shown again after this time, in microseconds.
+pub const SHOW_AGAIN_US: u64 = 1_000_000;
+
 /// Blocks handed to the executor and not reported back. More would only queue there.
 pub const EXECUTING_MAX: usize = 16;
 /// Final blocks whose data is gathered ahead of execution.

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tonle_consensus::{Block, Epoch, Height, Invalid, Message, QuorumKind, SigningContext, ValidatorSet};
-use tonle_crypto::{CodecError, Digest, PublicKey, Verified, Verifier, Verify};
+use tonle_crypto::{CodecError, Digest, PublicKey, SignatureInvalid, Verified, Verifier, Verify};
 
 use crate::message::decode_sidecar;
 use crate::{
-    Acknowledgement, Batch, BatchContext, CertifiedBlock, Found, InvalidBatch, PeerMessage, RawBatch, Request,
+    Acknowledgement, Batch, BatchContext, CertifiedBlock, Found, InvalidBatch, Misbehaviour, PeerMessage, RawBatch,
+    Request,
 };
 
 /// Epochs before the present one whose messages are still checked.
@@ -98,6 +99,9 @@ pub enum InvalidMessage {
     /// A lane stands twice in an acknowledgement.
     #[error("acknowledgement names a lane twice")]
     Repeated,
+    /// A proof of misbehaviour that proves nothing.
+    #[error("proof of misbehaviour: {0}")]
+    Misbehaviour(SignatureInvalid),
 }
 
 /// A peer's message of which everything that its bytes alone can tell was checked.
@@ -139,6 +143,10 @@ pub(crate) enum Checked {
     FinalTip {
         height: Height,
     },
+    Misbehaviour(Arc<Misbehaviour>),
+    MisbehaviourKnown {
+        offence: Digest,
+    },
 }
 
 impl CheckedMessage {
@@ -156,7 +164,9 @@ impl CheckedMessage {
             | Checked::Batches { .. }
             | Checked::FinalBlocks { .. }
             | Checked::Epoch { .. }
-            | Checked::FinalTip { .. } => None,
+            | Checked::FinalTip { .. }
+            | Checked::Misbehaviour(_)
+            | Checked::MisbehaviourKnown { .. } => None,
         }
     }
 
@@ -173,7 +183,9 @@ impl CheckedMessage {
             | Checked::Block { .. }
             | Checked::Batches { .. }
             | Checked::Epoch { .. }
-            | Checked::FinalTip { .. } => true,
+            | Checked::FinalTip { .. }
+            | Checked::Misbehaviour(_)
+            | Checked::MisbehaviourKnown { .. } => true,
         }
     }
 
@@ -219,6 +231,11 @@ impl CheckedMessage {
                 Found::Epoch(epoch) => Checked::Epoch { id: response.id, epoch },
             },
             PeerMessage::FinalTip { height } => Checked::FinalTip { height },
+            PeerMessage::Misbehaviour(proof) => {
+                proof.verify(context.chain, verifier).map_err(InvalidMessage::Misbehaviour)?;
+                Checked::Misbehaviour(proof)
+            }
+            PeerMessage::MisbehaviourKnown { offence } => Checked::MisbehaviourKnown { offence },
         }))
     }
 }

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Block, Checkpoint, Evidence, GuardRecord, HaltReason, Header, Height, QuorumCertificate, Recipients,
-    SignRequest, SigningContext, Statement, Tip as FinalTip, ValidatorIndex, ValidatorSet,
+    Anchor, Block, Checkpoint, GuardRecord, HaltReason, Header, Height, QuorumCertificate, Recipients, SignRequest,
+    SigningContext, Statement, Tip as FinalTip, ValidatorIndex, ValidatorSet,
 };
 use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::SignedTransaction;
 
-use crate::{Batch, CheckedMessage, Members, PeerMessage, Request};
+use crate::{Batch, CheckedMessage, Members, Misbehaviour, PeerMessage, Request};
 
 /// What happens to the replica.
 #[derive(Debug, Clone)]
@@ -140,8 +140,8 @@ pub enum Effect {
         /// The epoch's validators.
         set: ValidatorSet,
     },
-    /// A validator contradicted itself: keep it and show it.
-    Misbehaviour(Misbehaviour),
+    /// A validator contradicted itself, which was not known here: keep the proof and show it.
+    Misbehaviour(Arc<Misbehaviour>),
     /// R9: replace the lost guard by this record, which forbids every signature before its epoch, and mark it lost no
     /// more.
     GuardRenewed {
@@ -190,20 +190,6 @@ pub enum Refusal {
     NoLane,
     /// The transaction fits in no batch.
     TooLarge,
-}
-
-/// Proof that a validator contradicted itself.
-#[derive(Debug, Clone)]
-pub enum Misbehaviour {
-    /// Two votes, timeouts or proposals.
-    Consensus(Box<Evidence>),
-    /// Two batches at one place of its lane.
-    Lane {
-        /// One.
-        first: Arc<Batch>,
-        /// The other.
-        second: Arc<Batch>,
-    },
 }
 
 /// Why the replica stops.

@@ -26,9 +26,11 @@ mod checked;
 mod cut;
 mod event;
 mod execution;
+mod exposure;
 mod lanes;
 mod membership;
 mod message;
+mod misbehaviour;
 mod proposals;
 mod rejoin;
 mod replica;
@@ -41,9 +43,8 @@ pub use batch::{Batch, BatchContext, InvalidBatch, RawBatch};
 pub use catchup::{BlockSource, serve};
 pub use checked::{CheckedMessage, InvalidMessage, PeerContext};
 pub use cut::{AcknowledgedLane, Acknowledgement, Cut, Tip, genesis_block};
-pub use event::{
-    Config, Effect, Event, FinalBlock, Halt, Identity, LaneStatus, Misbehaviour, Recovered, Refusal, ReplicaStatus,
-};
+pub use event::{Config, Effect, Event, FinalBlock, Halt, Identity, LaneStatus, Recovered, Refusal, ReplicaStatus};
 pub use membership::Members;
 pub use message::{CertifiedBlock, Found, PeerMessage, Query, Request, Response};
+pub use misbehaviour::{LaneFork, MISBEHAVIOUR_BYTES_MAX, Misbehaviour, Offence, OffenceKind};
 pub use replica::Replica;

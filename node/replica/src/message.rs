@@ -2,7 +2,7 @@
 //! data and catch-up.
 //!
 //! ```text
-//! tag    1   1 consensus, 2 batch, 3 acknowledgement, 4 request, 5 response, 6 final tip
+//! tag    1   1 consensus, 2 batch, 3 acknowledgement, 4 request, 5 response, 6 final tip, 7 misbehaviour, 8 misbehaviour known
 //! body
 //! ```
 //!
@@ -14,7 +14,7 @@ use tonle_consensus::{Block, Epoch, Height, Message, QuorumCertificate};
 use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
 
 use crate::bounds::{RESPONSE_BATCHES_MAX, RESPONSE_BLOCKS_MAX};
-use crate::{Acknowledgement, RawBatch};
+use crate::{Acknowledgement, Misbehaviour, RawBatch};
 
 /// A message between validators, as it travels. [`crate::CheckedMessage`] is what it becomes when it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,13 @@ pub enum PeerMessage {
     FinalTip {
         /// The height.
         height: Height,
+    },
+    /// Proof that a validator broke the rules.
+    Misbehaviour(Arc<Misbehaviour>),
+    /// "I need not be shown this again": the answer to [`PeerMessage::Misbehaviour`].
+    MisbehaviourKnown {
+        /// The identity of the offence.
+        offence: Digest,
     },
 }
 
@@ -123,6 +130,8 @@ impl Canonical for PeerMessage {
             PeerMessage::Request(request) => writer.u8(4).value(request),
             PeerMessage::Response(response) => writer.u8(5).value(response),
             PeerMessage::FinalTip { height } => writer.u8(6).value(height),
+            PeerMessage::Misbehaviour(proof) => writer.u8(7).value(proof.as_ref()),
+            PeerMessage::MisbehaviourKnown { offence } => writer.u8(8).digest(offence),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -133,6 +142,8 @@ impl Canonical for PeerMessage {
             4 => reader.value().map(PeerMessage::Request),
             5 => reader.value().map(PeerMessage::Response),
             6 => reader.value().map(|height| PeerMessage::FinalTip { height }),
+            7 => reader.value().map(|proof| PeerMessage::Misbehaviour(Arc::new(proof))),
+            8 => reader.digest().map(|offence| PeerMessage::MisbehaviourKnown { offence }),
             _ => Err(CodecError::Invalid("peer message")),
         }
     }

@@ -8,6 +8,7 @@
 //! Must not know: what the machines decide, and why.
 
 mod epochs;
+mod exposing;
 mod restart;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -27,6 +28,7 @@ use crate::bounds::ANNOUNCE_US;
 use crate::catchup::{Catchup, descend, following};
 use crate::checked::Checked;
 use crate::execution::{Execution, cut_of};
+use crate::exposure::Exposure;
 use crate::lanes::{Fetch, Lanes, Limits, Reason};
 use crate::membership::Membership;
 use crate::proposals::{Proposals, Rules};
@@ -52,6 +54,7 @@ pub struct Replica {
     proposals: Proposals,
     membership: Membership,
     allowance: Allowance,
+    exposure: Exposure,
     /// Where the epoch begins; an older epoch's messages are answered with its certificate.
     anchor: Anchor,
     /// What was on disk for an epoch that the database has not reached yet.
@@ -134,6 +137,7 @@ impl Replica {
             blocks,
             proposals: Proposals::default(),
             allowance: Allowance::default(),
+            exposure: Exposure::default(),
             anchor: recovered.anchor,
             guard: recovered.guard,
             journal: recovered.blocks,
@@ -165,6 +169,7 @@ impl Replica {
         }
         self.route(now, event, &mut out);
         self.settle(now, &mut out);
+        self.expose(now.monotonic_us, &mut out);
         out
     }
 
@@ -181,6 +186,7 @@ impl Replica {
             self.catchup.deadline(),
             self.proposals.deadline(),
             self.rejoins().then(|| self.rejoin.deadline()),
+            self.exposure.deadline(),
             Some(self.announce_us),
         ];
         parts.into_iter().flatten().min()
@@ -213,12 +219,14 @@ impl Replica {
                 self.fetch.connected(peer);
                 self.lanes.connected(peer, out);
                 self.rejoin.connected();
+                self.exposure.connected(peer);
                 self.engine(now, Input::Connected(peer), out);
                 out.push(self.announcement(Recipients::One(peer)));
             }
             Event::Disconnected(peer) => {
                 self.fetch.disconnected(now_us, peer);
                 self.catchup.disconnected(peer);
+                self.exposure.disconnected(peer);
             }
             Event::Peer { from, message } => self.message(now, from, message, out),
             Event::Submitted { transaction, ticket } => self.lanes.submit(now_us, &transaction, ticket, out),
@@ -272,6 +280,8 @@ impl Replica {
             }
             Checked::Epoch { id, epoch } => self.rejoin(now, from, id, epoch, out),
             Checked::FinalTip { height } => self.catchup.heard(from, height),
+            Checked::Misbehaviour(proof) => self.accuse(now_us, from, &proof, out),
+            Checked::MisbehaviourKnown { offence } => self.exposure.confirmed(from, &offence),
         }
     }
 
@@ -423,7 +433,10 @@ impl Replica {
                 None => self.blocks.miss(block, hint),
             },
             Output::Behind { height, hint } => self.catchup.behind(height, hint),
-            Output::Evidence(evidence) => out.push(Effect::Misbehaviour(Misbehaviour::Consensus(Box::new(evidence)))),
+            Output::Evidence(evidence) => {
+                let proof = evidence.contradiction(&self.identity.context.set).map(Misbehaviour::Consensus);
+                out.extend(proof.map(|proof| Effect::Misbehaviour(Arc::new(proof))));
+            }
             Output::GuardLost { statement } => {
                 self.guard_lost = true;
                 self.rejoin.forget();

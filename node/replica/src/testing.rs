@@ -73,7 +73,7 @@ pub(crate) fn transaction(number: u64, size: usize) -> Arc<Verified<SignedTransa
 /// The batch of a lane after `parent`, with one transaction that `number` makes distinct.
 pub(crate) fn batch_of(index: u16, parent: Tip, number: u64, size: usize) -> Arc<Batch> {
     let unsigned = UnsignedBatch::pack(chain(), key(index).public(), parent, vec![transaction(number, size)]);
-    let signature = key(index).sign(unsigned.preimage());
+    let signature = key(index).sign(&unsigned.preimage());
     let batch = unsigned.sign(signature);
     // Whatever this makes passes the checks that a peer's batch passes.
     Arc::new(Batch::check(Arc::clone(batch.raw()), &context().batches(), &Strict).unwrap())

@@ -4,6 +4,7 @@
 mod balance;
 mod config;
 mod devnet;
+mod evidence;
 mod genesis;
 mod history;
 mod init;
@@ -76,6 +77,9 @@ enum Command {
     /// Admit participants.
     #[command(subcommand)]
     Participant(participant::Command),
+    /// Show and check proofs that validators broke the rules.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Check a finality receipt offline.
     Verify(verify::Arguments),
 }
@@ -96,6 +100,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),
         Command::Participant(command) => participant::run(&command),
+        Command::Evidence(command) => evidence::run(&command),
         Command::Verify(arguments) => verify::run(&arguments),
     };
     match outcome {

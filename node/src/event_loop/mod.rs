@@ -23,6 +23,7 @@ use tonle_crypto::SecretKey;
 use tonle_replica::{Batch, Effect, Event, PeerContext, Refusal, Replica, ReplicaStatus};
 
 use crate::batch_log::BatchLog;
+use crate::evidence::Evidence;
 use crate::executor::Execution;
 use crate::guard_file::GuardFile;
 use crate::metrics::Metrics;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub network: Network,
     /// Answers peers' requests from disk.
     pub sync_server: SyncServer,
+    /// Keeps proofs of misbehaviour.
+    pub evidence: Evidence,
     /// Where status is shown.
     pub status: Arc<RwLock<ReplicaStatus>>,
     /// Counters.

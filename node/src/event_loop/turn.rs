@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use tonle_consensus::Message;
 use tonle_crypto::SecretKey;
-use tonle_replica::{Effect, Event, Misbehaviour, PeerMessage};
+use tonle_replica::{Effect, Event, PeerMessage};
 
 use super::EventLoop;
 use crate::batch_log::{Refused, Released};
-use crate::metrics::Reason;
 use crate::storage::Error;
 
 impl EventLoop {
@@ -99,7 +98,7 @@ impl EventLoop {
                 );
                 self.parts.roster.carry_on(set);
             }
-            Effect::Misbehaviour(misbehaviour) => self.expose(&misbehaviour),
+            Effect::Misbehaviour(proof) => self.parts.evidence.keep(proof),
             Effect::GuardRenewed { record } => {
                 tracing::info!(
                     epoch = record.epoch.get(),
@@ -146,20 +145,6 @@ impl EventLoop {
             }
         }
     }
-
-    fn expose(&self, misbehaviour: &Misbehaviour) {
-        let reason = match misbehaviour {
-            Misbehaviour::Consensus(evidence) => {
-                tracing::warn!(signer = evidence.signer.get(), "a validator contradicted itself");
-                "equivocation"
-            }
-            Misbehaviour::Lane { first, .. } => {
-                tracing::warn!(lane = %first.lane(), "a validator's lane forked");
-                "lane_equivocation"
-            }
-        };
-        self.parts.metrics.peer_messages_refused.get_or_create(&Reason::new(reason)).inc();
-    }
 }
 
 /// One line for each message that R8 covers, written before it leaves: a system call trace shows it after the sync.
@@ -182,6 +167,11 @@ fn trace_departure(message: &PeerMessage) {
             let lanes: Vec<_> = acknowledgement.lanes.iter().map(|line| (line.lane.get(), line.tip.seq)).collect();
             tracing::trace!(target: "tonle::departure", ?lanes, "acknowledgement leaves");
         }
-        PeerMessage::Batch(_) | PeerMessage::Request(_) | PeerMessage::Response(_) | PeerMessage::FinalTip { .. } => {}
+        PeerMessage::Batch(_)
+        | PeerMessage::Request(_)
+        | PeerMessage::Response(_)
+        | PeerMessage::FinalTip { .. }
+        | PeerMessage::Misbehaviour(_)
+        | PeerMessage::MisbehaviourKnown { .. } => {}
     }
 }

@@ -15,6 +15,7 @@ use tonle_ledger::{
 };
 
 use crate::event_loop::Shared;
+use crate::storage::KeptMisbehaviour;
 
 /// What does not change while the node runs.
 #[derive(Debug, Clone)]
@@ -196,6 +197,12 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn validators(&self) -> Result<(Validators, u64), ArchiveFailed>;
+
+    /// Proofs of misbehaviour in the order of their offences' ids: those above `after`, at most `max`.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KeptMisbehaviour>, ArchiveFailed>;
 
     /// The supply of every asset after the latest height, as block deltas keep it.
     ///

@@ -10,11 +10,13 @@ use tonle_ledger::{
     RejectionCode, SetVersion, SignedTransaction, TransactionId, TransactionResult, Validators,
 };
 use tonle_proto::v1;
+use tonle_replica::OffenceKind;
 
 use super::backend::{Chain, NetworkStatus, StoredBlock, SupplyAudit};
 use super::error::ApiError;
 use super::finality::Tip;
 use crate::members;
+use crate::storage::KeptMisbehaviour;
 
 /// The transaction in a request, decoded strictly from the bytes as they were sent.
 pub(super) fn transaction(bytes: &Bytes) -> Result<SignedTransaction, ApiError> {
@@ -282,5 +284,29 @@ pub(super) fn supply_audit(chain: &Chain, audit: &SupplyAudit) -> v1::VerifySupp
             })
             .collect(),
         accounts: audit.accounts,
+    }
+}
+
+/// One offence of ListMisbehaviour.
+pub(super) fn misbehaviour(chain: &Chain, kept: &KeptMisbehaviour) -> v1::Misbehaviour {
+    let offence = kept.proof.offence();
+    let set = chain.validators.get();
+    let validator = set.index_of(&offence.accused).and_then(|index| set.get(index));
+    let kind = match offence.kind {
+        OffenceKind::Proposals => v1::MisbehaviourKind::TwoProposals,
+        OffenceKind::Notarizes => v1::MisbehaviourKind::TwoNotarizes,
+        OffenceKind::Finalizes => v1::MisbehaviourKind::TwoFinalizes,
+        OffenceKind::FinalizeAndTimeout => v1::MisbehaviourKind::FinalizeAndTimeout,
+        OffenceKind::Batches => v1::MisbehaviourKind::TwoBatches,
+    };
+    v1::Misbehaviour {
+        offence_id: digest(&offence.id()),
+        validator: validator.map(|validator| validator.name.clone()).unwrap_or_default(),
+        key: key(&offence.accused),
+        kind: kind.into(),
+        epoch: offence.epoch.get(),
+        place: offence.place,
+        first_seen_ms: kept.first_seen_ms,
+        proof: kept.proof.encode().into(),
     }
 }

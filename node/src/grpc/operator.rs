@@ -1,4 +1,4 @@
-//! `tonle.v1.OperatorService`: costly checks, one at a time.
+//! `tonle.v1.OperatorService`: costly checks, one at a time, and what is proved against validators.
 //!
 //! Must not know: how the state is scanned.
 
@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use tonle_proto::v1;
 use tonle_proto::v1::operator_service_server::OperatorService;
 
-use super::{ApiError, Service, convert};
+use super::{ApiError, Service, convert, reads};
 
 /// The service for the node's operator.
 #[derive(Debug, Clone)]
@@ -39,5 +39,14 @@ impl OperatorService for Operator {
         _request: Request<v1::VerifySupplyRequest>,
     ) -> Result<Response<v1::VerifySupplyResponse>, Status> {
         Ok(Response::new(self.scan().await?))
+    }
+
+    async fn list_misbehaviour(
+        &self,
+        request: Request<v1::ListMisbehaviourRequest>,
+    ) -> Result<Response<v1::ListMisbehaviourResponse>, Status> {
+        let (service, request) = (self.service.clone(), request.into_inner());
+        let found = self.service.read(move |archive| reads::misbehaviour(archive, &service.0.chain, &request));
+        Ok(Response::new(found.await?))
     }
 }

@@ -3,10 +3,11 @@
 //! Must not know: waiting, submission.
 
 use prost::Message;
+use tonle_crypto::Digest;
 use tonle_ledger::{AccountId, Receipt};
 use tonle_proto::v1;
 
-use super::backend::{Archive, StoredBlock};
+use super::backend::{Archive, Chain, StoredBlock};
 use super::convert;
 use super::cursor::Cursor;
 use super::error::ApiError;
@@ -24,6 +25,30 @@ pub(super) fn page_size(asked: u32) -> Result<usize, ApiError> {
         1..=PAGE_MAX => Ok(usize::try_from(asked).unwrap_or(PAGE_DEFAULT)),
         _ => Err(ApiError::FieldInvalid { field: "page_size", expected: "at most 1000" }),
     }
+}
+
+/// A page of the offences that this node holds proof of. The cursor is the last offence's id, in hexadecimal.
+pub(super) fn misbehaviour(
+    archive: &dyn Archive,
+    chain: &Chain,
+    request: &v1::ListMisbehaviourRequest,
+) -> Result<v1::ListMisbehaviourResponse, ApiError> {
+    let size = page_size(request.page_size)?;
+    let after = match request.cursor.as_str() {
+        "" => None,
+        text => {
+            let mut id = [0; 32];
+            hex::decode_to_slice(text, &mut id).map_err(|_| ApiError::CursorInvalid)?;
+            Some(Digest::from_bytes(id))
+        }
+    };
+    // One more than asked for tells whether there is another page.
+    let mut found = archive.misbehaviour(after, size.saturating_add(1))?;
+    let more = found.len() > size;
+    found.truncate(size);
+    let last = found.last().filter(|_| more).map(|kept| kept.proof.offence().id().to_string());
+    let offences = found.iter().map(|kept| convert::misbehaviour(chain, kept)).collect();
+    Ok(v1::ListMisbehaviourResponse { offences, next_cursor: last.unwrap_or_default() })
 }
 
 /// The block at `height`.

@@ -93,7 +93,7 @@ pub(super) const fn class_of(message: &PeerMessage) -> Class {
         PeerMessage::Consensus(_) | PeerMessage::Acknowledge(_) | PeerMessage::FinalTip { .. } => Class::Consensus,
         // R9: it must not overtake the consensus messages that were sent before it.
         PeerMessage::Response(Response { found: Found::Epoch(_), .. }) => Class::Consensus,
-        PeerMessage::Batch(_) => Class::Data,
+        PeerMessage::Batch(_) | PeerMessage::Misbehaviour(_) | PeerMessage::MisbehaviourKnown { .. } => Class::Data,
         PeerMessage::Request(_) | PeerMessage::Response(_) => Class::Sync,
     }
 }

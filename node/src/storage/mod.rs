@@ -14,12 +14,14 @@
 //! | state | the ledger's state key -> value | `tables/state.rs` |
 //! | metadata | name -> value | `tables/metadata.rs` |
 //! | epochs | epoch -> its validators, where they are others than before | `tables/epochs.rs` |
+//! | misbehaviour | offence id -> when first seen, proof | `tables/misbehaviour.rs` |
 //!
 //! Reads go through a [`View`], a consistent snapshot. Errors are all fatal: the process stops rather than goes on.
 
 mod database;
 mod error;
 mod finality;
+mod misbehaviour;
 mod options;
 mod peers;
 mod tables;
@@ -32,6 +34,7 @@ mod tests;
 pub use database::{Database, Opened};
 pub use error::Error;
 pub use finality::FinalityProof;
+pub use misbehaviour::KeptMisbehaviour;
 pub use peers::PeerSource;
 pub use tables::{Outcome, Tip};
 pub use view::View;

@@ -76,10 +76,9 @@ impl Network {
         let mut writer = Writer::new();
         writer.raw(b"tonle/v1/batch\0").digest(&self.chain).key(&author.key).u64(seq).digest(&parent);
         writer.u32(1).bytes(transaction.bytes());
-        let mut bytes = writer.finish();
-        let signature = self.keys.validator(&author.name).sign(&bytes);
-        bytes.extend_from_slice(signature.as_bytes());
-        let raw = Arc::new(RawBatch::decode(&bytes).unwrap());
+        let unsigned = RawBatch::decode(&[&writer.finish()[..], &[0; 64]].concat()).unwrap();
+        let signature = self.keys.validator(&author.name).sign(&unsigned.signed_message());
+        let raw = Arc::new(unsigned.with_signature(signature));
         Arc::new(Batch::check(raw, &PeerContext::new(self.chain, context.set).batches(), &Strict).unwrap())
     }
 }
@@ -128,7 +127,7 @@ impl Sequencer {
 /// The running parts, as the services see them.
 pub(crate) struct Running {
     chain: Digest,
-    database: Arc<Database>,
+    pub(crate) database: Arc<Database>,
     submitted: Mutex<mpsc::Sender<SignedTransaction>>,
     /// Transactions are taken and never become final.
     pub(crate) stalled: AtomicBool,

@@ -6,6 +6,7 @@
 mod bad_input;
 mod calls;
 mod clients;
+mod evidence;
 mod fixture;
 mod membership;
 mod proofs;

@@ -9,6 +9,7 @@
 
 #[path = "../network/actor.rs"]
 mod actor;
+mod evidence;
 mod faults;
 mod fixture;
 mod payments;

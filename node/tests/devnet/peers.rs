@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, Stream};
 use tonle_crypto::{Canonical as _, Digest, PublicKey, SecretKey};
 use tonle_devnet::directory::Directory;
 use tonle_devnet::keys;
+use tonle_ledger::Genesis;
 use tonle_proto::peer::v1::frame::Body;
 use tonle_replica::{PeerMessage, Query, Request};
 
@@ -16,7 +17,7 @@ use crate::strangers::garbage;
 const MIB: usize = 1 << 20;
 
 /// An attack on one validator.
-struct Attack {
+pub(crate) struct Attack {
     identity: SecretKey,
     genesis: Digest,
     victim: PublicKey,
@@ -24,8 +25,20 @@ struct Attack {
 }
 
 impl Attack {
+    /// An attack by `attacker`, whose node is dead, on `victim`.
+    pub(crate) fn of(attacker: &str, victim: &str, directory: &Directory, genesis: &Genesis) -> Self {
+        let mut validators = genesis.validators.iter();
+        let named = validators.find(|validator| validator.participant.as_str() == victim).unwrap();
+        Attack {
+            identity: keys::load(&directory.node(attacker).join("network.key")).unwrap(),
+            genesis: genesis.digest(),
+            victim: named.network_key,
+            address: format!("/ip4/127.0.0.1/tcp/{}", listen_port(&directory.config(victim), "tcp")).parse().unwrap(),
+        }
+    }
+
     /// Connects and says hello on all direct streams. The victim takes no connection for a while after each misdeed.
-    async fn connect(&self) -> (Actor, [Stream; 3]) {
+    pub(crate) async fn connect(&self) -> (Actor, [Stream; 3]) {
         let connected = async {
             loop {
                 if let Some(mut actor) = Actor::dial(&self.identity, self.address.clone(), &self.victim).await {
@@ -126,7 +139,6 @@ fn what_a_listed_peer_sends_costs_a_validator_little_memory_and_no_finality() {
     let devnet = Devnet::up();
     let directory = Directory::new(&devnet.dir()).unwrap();
     let genesis = tonle_devnet::genesis::read(&directory.genesis()).unwrap();
-    let victim = genesis.validators.iter().find(|validator| validator.participant.as_str() == "aba").unwrap();
     devnet.done(&["pay", "alice@aba", "sokha@acleda", "1", "KHR"]);
     devnet.done(&["devnet", "kill", "wing"]);
     let described = devnet.description["validators"].as_array().unwrap();
@@ -134,12 +146,7 @@ fn what_a_listed_peer_sends_costs_a_validator_little_memory_and_no_finality() {
     let survivors = ["aba", "acleda", "canadia"];
     let pids = survivors.map(|name| u32::try_from(of(name)["pid"].as_u64().unwrap()).unwrap());
     let metrics = of("aba")["metrics"].as_str().unwrap();
-    let attack = Attack {
-        identity: keys::load(&directory.node("wing").join("network.key")).unwrap(),
-        genesis: genesis.digest(),
-        victim: victim.network_key,
-        address: format!("/ip4/127.0.0.1/tcp/{}", listen_port(&directory.config("aba"), "tcp")).parse().unwrap(),
-    };
+    let attack = Attack::of("wing", "aba", &directory, &genesis);
     let before = pids.map(rss_mib);
     let check = |after: &str| {
         for (pid, before) in pids.into_iter().zip(before) {

@@ -62,7 +62,9 @@ impl Actor for EquivocatingLeader {
             | PeerMessage::Acknowledge(_)
             | PeerMessage::Request(_)
             | PeerMessage::Response(_)
-            | PeerMessage::FinalTip { .. } => None,
+            | PeerMessage::FinalTip { .. }
+            | PeerMessage::Misbehaviour(_)
+            | PeerMessage::MisbehaviourKnown { .. } => None,
         };
         stage.misdeeds += u64::from(changed.is_some());
         vec![Line::plain(changed.unwrap_or_else(|| message.clone()))]

@@ -25,9 +25,8 @@ fn other(stage: &Stage<'_>, batch: &RawBatch) -> Option<RawBatch> {
     for transaction in transactions {
         writer.bytes(transaction);
     }
-    let mut bytes = writer.finish();
-    bytes.extend_from_slice(stage.memo.sign(stage.key, &bytes).as_bytes());
-    RawBatch::decode(&bytes).ok()
+    let unsigned = RawBatch::decode(&[&writer.finish()[..], &[0; 64]].concat()).ok()?;
+    Some(unsigned.with_signature(stage.memo.sign(stage.key, &unsigned.signed_message())))
 }
 
 impl Actor for LaneEquivocator {

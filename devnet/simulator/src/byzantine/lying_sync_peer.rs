@@ -62,7 +62,9 @@ impl Actor for LyingSyncPeer {
             PeerMessage::Consensus(_)
             | PeerMessage::Batch(_)
             | PeerMessage::Acknowledge(_)
-            | PeerMessage::Request(_) => lines.push(Line::plain(message.clone())),
+            | PeerMessage::Request(_)
+            | PeerMessage::Misbehaviour(_)
+            | PeerMessage::MisbehaviourKnown { .. } => lines.push(Line::plain(message.clone())),
         }
         if stage.dice.chance(20) {
             stage.misdeeds += 1;

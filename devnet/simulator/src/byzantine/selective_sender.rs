@@ -29,7 +29,9 @@ fn subject(message: &PeerMessage, me: ValidatorIndex) -> Option<(u64, u64)> {
         PeerMessage::Acknowledge(_)
         | PeerMessage::Request(_)
         | PeerMessage::Response(_)
-        | PeerMessage::FinalTip { .. } => None,
+        | PeerMessage::FinalTip { .. }
+        | PeerMessage::Misbehaviour(_)
+        | PeerMessage::MisbehaviourKnown { .. } => None,
     }
 }
 

@@ -49,7 +49,10 @@ impl Withholder {
             PeerMessage::Batch(_) => Withheld::Batches,
             PeerMessage::Acknowledge(_) => Withheld::Acknowledgements,
             PeerMessage::Response(_) => Withheld::Answers,
-            PeerMessage::Request(_) | PeerMessage::FinalTip { .. } => Withheld::All,
+            PeerMessage::Request(_)
+            | PeerMessage::FinalTip { .. }
+            | PeerMessage::Misbehaviour(_)
+            | PeerMessage::MisbehaviourKnown { .. } => Withheld::All,
         };
         self.0 == Withheld::All || self.0 == kind
     }

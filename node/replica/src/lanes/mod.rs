@@ -21,7 +21,7 @@ use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::SignedTransaction;
 
 use crate::bounds::{BATCH_BYTES_MAX, LANE_RECOVERY_US, lane_window_bytes};
-use crate::{Acknowledgement, Batch, Cut, Effect, LaneStatus, Misbehaviour, Query, Refusal, Tip};
+use crate::{Acknowledgement, Batch, Cut, Effect, LaneFork, LaneStatus, Misbehaviour, Query, Refusal, Tip};
 
 pub(crate) use fetch::{Fetch, Want};
 pub(crate) use lane::{Reason, Walk};
@@ -150,7 +150,7 @@ impl Lanes {
                 return;
             }
             let Some(batch) = own.seal(now_us, settled) else { return };
-            out.push(Effect::SignBatch { seq: batch.tip().seq, message: batch.preimage().to_vec() });
+            out.push(Effect::SignBatch { seq: batch.tip().seq, message: batch.preimage() });
         }
     }
 
@@ -186,7 +186,8 @@ impl Lanes {
             }
             Admission::New { contradicts } => {
                 if let Some(first) = contradicts {
-                    out.push(Effect::Misbehaviour(Misbehaviour::Lane { first, second: Arc::clone(batch) }));
+                    let fork = LaneFork::new(first.raw(), batch.raw()).map(Misbehaviour::Lane);
+                    out.extend(fork.map(|proof| Effect::Misbehaviour(Arc::new(proof))));
                 }
                 if batch.seq() > lane.base().seq {
                     out.push(Effect::StoreBatch(Arc::clone(batch)));

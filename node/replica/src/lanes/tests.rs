@@ -13,7 +13,7 @@ use crate::bounds::{
     LANE_WINDOW_BATCHES, POOL_BYTES_MAX, RESEND_US,
 };
 use crate::testing::{NODES, batch, batch_of, batches, key, lane, set, signing, transaction};
-use crate::{AcknowledgedLane, Acknowledgement, Batch, Cut, Effect, Misbehaviour, PeerMessage, Query, Refusal, Tip};
+use crate::{AcknowledgedLane, Acknowledgement, Batch, Cut, Effect, OffenceKind, PeerMessage, Query, Refusal, Tip};
 
 const WINDOW: usize = 16 * 1024 * 1024;
 const LIMITS: Limits = Limits { bytes: 4 * 1024 * 1024, operations: 32_768 };
@@ -316,7 +316,12 @@ fn equivocating_lane_is_reported_once_and_calls_for_no_block() {
     hold(&mut lanes, &batch(1, Tip::EMPTY, 1));
     assert!(lanes.has_data());
     let out = hold(&mut lanes, &batch(1, Tip::EMPTY, 2));
-    assert!(out.iter().any(|effect| matches!(effect, Effect::Misbehaviour(Misbehaviour::Lane { .. }))));
+    let found = out.iter().find_map(|effect| match effect {
+        Effect::Misbehaviour(proof) => Some(proof),
+        _ => None,
+    });
+    let offence = found.unwrap().verify(crate::testing::chain(), &tonle_crypto::Strict).unwrap();
+    assert_eq!((offence.kind, offence.accused), (OffenceKind::Batches, crate::testing::key(1).public()));
     assert!(!lanes.has_data());
 }
 

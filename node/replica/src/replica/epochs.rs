@@ -165,6 +165,7 @@ impl Replica {
     fn forget_places(&mut self) {
         self.fetch.forget_places();
         self.catchup.forget_places();
+        self.exposure.forget_places();
         self.allowance = crate::answering::Allowance::default();
         self.rejoin.forget();
     }

@@ -5,6 +5,7 @@ pub(super) mod blocks;
 pub(super) mod epochs;
 pub(super) mod history;
 pub(super) mod metadata;
+pub(super) mod misbehaviour;
 pub(super) mod outcomes;
 pub(super) mod receipts;
 pub(super) mod state;
@@ -14,7 +15,7 @@ pub use metadata::Tip;
 pub use outcomes::Outcome;
 
 /// All column families of this schema.
-pub(super) const ALL: [&str; 10] = [
+pub(super) const ALL: [&str; 11] = [
     blocks::BLOCKS,
     blocks::DIGESTS,
     outcomes::OUTCOMES,
@@ -25,6 +26,7 @@ pub(super) const ALL: [&str; 10] = [
     state::STATE,
     metadata::METADATA,
     epochs::EPOCHS,
+    misbehaviour::MISBEHAVIOUR,
 ];
 
 /// The version of every layout in this folder together. A change of any of them raises it.
