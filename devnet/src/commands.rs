@@ -11,7 +11,7 @@ use crate::control::{Reply, Request, ValidatorReport, ask};
 use crate::directory::{Directory, ValidatorProcess, tail};
 use crate::process::resident_mib;
 use crate::screen::{print, print_json, spinner, table};
-use crate::{block_on, founding, load, span, up};
+use crate::{block_on, founding, joining, load, span, up};
 
 /// How long a restarted validator may take to catch up.
 const CATCH_UP_PATIENCE: Duration = Duration::from_mins(5);
@@ -40,6 +40,7 @@ Examples:
   tonle devnet up --validators 7 --detach --wait --json  in the background, for scripts
   tonle devnet kill wing; tonle devnet restart wing
   tonle devnet kill wing --wipe; tonle devnet restart wing
+  tonle devnet join prince; tonle devnet leave wing      (epochs are short with: up --epoch-length 50)
   tonle devnet partition aba,acleda:canadia,wing --for 10s
   tonle devnet delay all 20ms
   tonle devnet load --rate 2000 --for 30s
@@ -66,6 +67,25 @@ pub enum Command {
     },
     /// Start a validator that is down (one that runs is stopped first), and wait until it has caught up
     Restart {
+        /// The validator
+        name: String,
+        /// Where it is
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Add a bank and its validator to the running chain: admitted and listed by the operator, voting from an epoch on
+    Join {
+        /// The bank, such as prince
+        name: String,
+        /// Return as soon as the chain has decided, and not only when it votes
+        #[arg(long)]
+        no_wait: bool,
+        /// Where it is
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Remove a validator from the chain, and stop it once it no longer votes
+    Leave {
         /// The validator
         name: String,
         /// Where it is
@@ -191,6 +211,8 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::Supervise { direct, folder } => up::supervise(&folder.open()?, direct).await,
         Command::Kill { name, wipe, folder } => report(&folder.open()?, &Request::Kill { name, wipe }).await,
         Command::Restart { name, folder } => restart(&folder.open()?, &name).await,
+        Command::Join { name, no_wait, folder } => joining::join(&folder.open()?, &name, !no_wait).await,
+        Command::Leave { name, folder } => joining::leave(&folder.open()?, &name).await,
         Command::Partition { groups, heal_after, folder } => {
             let heal_after_ms = heal_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             report(&folder.open()?, &Request::Partition { groups: parse_groups(&groups)?, heal_after_ms }).await

@@ -34,6 +34,16 @@ pub enum Request {
         /// The validator.
         name: String,
     },
+    /// Make the keys, the configuration and the disk of a bank's first validator here, and start it.
+    Join {
+        /// The bank.
+        name: String,
+    },
+    /// Stop a validator for good: its folder goes.
+    Leave {
+        /// The validator.
+        name: String,
+    },
     /// Cut the links between groups; names in no group reach everyone. Without groups: heal all.
     Partition {
         /// Validators by group.

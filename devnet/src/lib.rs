@@ -14,6 +14,7 @@ pub mod directory;
 pub mod evidence;
 pub mod founding;
 pub mod genesis;
+pub mod joining;
 pub mod keys;
 pub mod lifeline;
 pub mod load;

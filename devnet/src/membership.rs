@@ -105,6 +105,26 @@ struct Report {
     after_heights: Vec<u64>,
 }
 
+/// Who validates at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The height of the node that answered.
+    pub height: u64,
+    /// The last height of the epoch in force.
+    pub epoch_last_height: u64,
+    /// The participants whose validators serve in it.
+    pub validators: Vec<String>,
+}
+
+/// Who validates at the moment.
+///
+/// # Errors
+/// When no node answers.
+pub async fn standing(target: &Target) -> Result<Standing> {
+    let Sets { height, epoch_last_height, in_force, .. } = sets(&Client::open(target)?).await?;
+    Ok(Standing { height, epoch_last_height, validators: names(&in_force) })
+}
+
 /// Runs `tonle validator list`.
 ///
 /// # Errors

@@ -94,6 +94,12 @@ impl Relay {
         self.ports.get(&(from, to)).copied()
     }
 
+    /// Does the relay stand before this validator? Not before one that joined later.
+    #[must_use]
+    pub fn serves(&self, validator: usize) -> bool {
+        validator < self.targets.len()
+    }
+
     /// Validator `to` listens at another address from now on.
     pub fn retarget(&self, to: usize, address: SocketAddr) {
         if let Some(target) = self.targets.get(to) {

@@ -3,6 +3,8 @@
 //!
 //! It runs on the main thread: the kernel ties a child's life to the thread that started it.
 
+mod members;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
@@ -62,16 +64,12 @@ impl Supervisor {
         raise_file_limit();
         let mut ports = Ports::new(std::process::id());
         let mut members = Vec::new();
-        for (offset, validator) in (0u16..).zip(&genesis.validators) {
-            let ports = NodePorts {
-                listen: ports.choose(None)?,
-                grpc: ports.choose(Some(GRPC_PORT + offset))?,
-                metrics: ports.choose(Some(METRICS_PORT + offset))?,
-            };
-            let name = validator.participant.to_string();
-            members.push(Member { name, ports, process: None, state: "starting".to_owned() });
+        for (offset, name) in (0u16..).zip(members::names(directory, genesis)?) {
+            members.push(Member::new(name, offset, &mut ports)?);
         }
-        let targets: Vec<_> = members.iter().map(|member| loopback(member.ports.listen)).collect();
+        // The relay stands between the founders; who joined later is linked directly.
+        let founders = members.iter().take(genesis.validators.len());
+        let targets: Vec<_> = founders.map(|member| loopback(member.ports.listen)).collect();
         let relay = if direct { None } else { Some(Relay::start(&targets).await?) };
         let mut supervisor = Supervisor {
             directory: directory.clone(),
@@ -184,7 +182,7 @@ impl Supervisor {
         let Some(member) = self.members.get_mut(index) else { return Ok(()) };
         let ports = &mut member.ports;
         // Without the relay the others know the port, and it must stay.
-        if let Some(relay) = &self.relay
+        if let Some(relay) = self.relay.as_ref().filter(|relay| relay.serves(index))
             && !is_free(ports.listen)
         {
             ports.listen = self.ports.choose(None)?;
@@ -202,6 +200,8 @@ impl Supervisor {
         match request {
             Request::Kill { name, wipe } => self.kill(&name, wipe).await,
             Request::Restart { name } => self.restart(&name).await,
+            Request::Join { name } => self.join(&name),
+            Request::Leave { name } => self.leave(&name).await,
             Request::Partition { groups, heal_after_ms } => self.partition(&groups, heal_after_ms),
             Request::Delay { pair, delay_ms } => self.delay(pair.as_ref(), Duration::from_millis(delay_ms)),
             Request::Status => Ok(self.status()),

@@ -20,7 +20,8 @@ A change is in force after the end of the epoch in which it is final, or one epo
 refused when too few of a set that may still be voting stay to make a quorum of the new one; the
 command shows the arithmetic, and when to ask again. A key that a validator ever used is never
 taken again.
-Before you add a validator: admit its bank (tonle participant add), let its node run and catch up.
+Before you add a validator: admit its bank (tonle participant add). Its node is let in by the others
+once the change is final, and catches up until the epoch ends: let it run by then.
 Exit status: 0 final; 1 refused, rejected, or not known to be final.";
 
 /// Subcommands of `tonle validator`.
