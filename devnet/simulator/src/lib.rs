@@ -13,6 +13,7 @@ mod chain;
 mod dice;
 mod disk;
 mod engines;
+pub mod explorer;
 mod faults;
 mod invariants;
 mod liveness;
