@@ -228,16 +228,6 @@ impl Safety {
         outputs.extend(self.requests.drain(..).map(Output::Sign));
     }
 
-    /// The record, and whether anything may be signed, into an engine's fingerprint.
-    pub(crate) fn imprint(&self, writer: &mut Writer) {
-        let record = &self.record;
-        writer.bool(self.signs()).bool(self.suspended).option(record.last_proposal.as_ref());
-        writer.option(record.last_notarize.as_ref()).option(record.last_finalize.as_ref());
-        writer.option(record.last_timeout.as_ref());
-        imprint_quorum(writer, record.high_qc.as_ref());
-        imprint_certificate(writer, record.entry.as_ref());
-    }
-
     fn not_given_up(&self, view: View) -> bool {
         above(view, self.record.last_timeout.map(|last| last.view))
     }
@@ -265,6 +255,16 @@ impl Safety {
         if self.signs() {
             self.requests.push(SignRequest { statement, message: statement.preimage(&self.context) });
         }
+    }
+
+    /// The record, and whether anything may be signed, into an engine's fingerprint.
+    pub(crate) fn imprint(&self, writer: &mut Writer) {
+        let record = &self.record;
+        writer.bool(self.signs()).bool(self.suspended).option(record.last_proposal.as_ref());
+        writer.option(record.last_notarize.as_ref()).option(record.last_finalize.as_ref());
+        writer.option(record.last_timeout.as_ref());
+        imprint_quorum(writer, record.high_qc.as_ref());
+        imprint_certificate(writer, record.entry.as_ref());
     }
 }
 

@@ -75,3 +75,42 @@ fn two_byzantine_validators_of_four_break_agreement() {
     let found = broken(Setup { fault: Some(Fault::TwoByzantine), ..setup(1, 1) });
     assert!(matches!(found.breach, Breach::TwoCertificates(1)), "{found}");
 }
+
+/// The larger steps leave nothing out: machines that hear of certificates only sign together whatever machines that hear
+/// every vote by itself do, and nothing else.
+#[test]
+fn hearing_certificates_or_votes_makes_no_difference_to_what_is_signed() {
+    let outcomes = |grain| match explore(Setup { grain, ..setup(1, 2) }, NO_LIMIT) {
+        Ok(explored) => explored.outcomes(),
+        Err(counterexample) => panic!("{counterexample}"),
+    };
+    let (votes, certificates) = (outcomes(Grain::Votes), outcomes(Grain::Certificates));
+    eprintln!("{} combinations of what three machines signed in a view", votes.len());
+    assert!(votes.len() > 10);
+    assert_eq!(votes, certificates);
+}
+
+#[test]
+fn from_any_sampled_state_on_a_network_that_delivers_finalizes_a_block_within_five_views() {
+    for (setup, samples) in [(setup(1, 1), 500), (Setup { crashes: 1, ..setup(1, 2) }, 500), (setup(2, 3), 100)] {
+        match explore(setup, NO_LIMIT) {
+            Ok(mut explored) => match explored.live(samples) {
+                Ok(most) => eprintln!("{setup:?}: {samples} states, final after {most} views at most"),
+                Err(breach) => panic!("{setup:?}: {breach}"),
+            },
+            Err(counterexample) => panic!("{setup:?}: {counterexample}"),
+        }
+    }
+}
+
+#[test]
+fn ways_become_runs_of_the_specification() {
+    match explore(setup(1, 1), NO_LIMIT) {
+        Ok(mut explored) => {
+            let module = explored.traces(12);
+            assert_eq!(module.matches("  run trace_").count(), 12, "{module}");
+            assert_eq!(module.matches("  run wrong").count(), 1, "{module}");
+        }
+        Err(counterexample) => panic!("{counterexample}"),
+    }
+}

@@ -12,10 +12,15 @@ usage: explore [--views V] [--leads L] [--crashes C] [--votes] [--seconds S] [--
            the Byzantine validator leads view L of V (2, and every L in turn); at most C crashes (0); vote by vote
            instead of certificate by certificate; ends after S seconds (600) or N states (60,000,000, some 4 GB)
        explore --hunt SECONDS
-           several such spaces, to the first breach: status 0 when there was one";
+           several such spaces, to the first breach: status 0 when there was one
+       explore --traces FILE
+           a dozen ways through two views, as a Quint module to stand beside consensus/spec/tonle.qnt";
 
 /// Most states kept.
 const STATES: usize = 60_000_000;
+
+/// Runs for the specification.
+const TRACES: usize = 12;
 
 struct Plan {
     setup: Setup,
@@ -57,6 +62,11 @@ fn main() -> ExitCode {
     {
         return hunt(Duration::from_secs(seconds));
     }
+    if let [flag, file] = arguments.as_slice()
+        && flag == "--traces"
+    {
+        return traces(file);
+    }
     let Some(plan) = plan(&arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
@@ -73,6 +83,25 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn traces(file: &str) -> ExitCode {
+    let setup = Setup { views: 2, byzantine_leads: 1, grain: Grain::Certificates, crashes: 0, fault: None };
+    let limits = Limits { states: STATES, time: Duration::from_secs(600) };
+    let module = match explore(setup, limits) {
+        Ok(mut explored) => explored.traces(TRACES),
+        Err(counterexample) => {
+            eprintln!("{counterexample}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match std::fs::write(file, module) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Small spaces first, then those in which rules on older views matter, for as long as there is time.

@@ -14,6 +14,7 @@ use tonle_crypto::{Digest, Domain, Writer};
 use super::names::{Bits, Database, Names, Stimulus, Surrender, What};
 use super::{Breach, Fault};
 use crate::chain::START_MS;
+use crate::engines::Resumed;
 use crate::node::validator;
 
 static STATE: Domain = Domain::new("tonle v1 explorer machine");
@@ -162,16 +163,6 @@ impl Machine {
         self.feed(vec![Input::Tick], torn, names)
     }
 
-    /// How long until the next timer ends, in microseconds.
-    pub(super) fn timer_in_us(&self) -> u64 {
-        self.engine.deadline().unwrap_or(u64::MAX).saturating_sub(self.now_us)
-    }
-
-    /// Lets its clock run.
-    pub(super) fn wait(&mut self, time_us: u64) {
-        self.now_us = self.now_us.saturating_add(time_us);
-    }
-
     fn restart(&mut self, database: Database, names: &mut Names) -> Result<(), Breach> {
         match names.fault {
             Some(Fault::GuardForgotten) => self.disk = Disk::default(),
@@ -303,6 +294,25 @@ impl Machine {
             Message::Notarize(_) | Message::Finalize(_) | Message::Timeout(_) | Message::Certificate(_) => {}
         }
         self.signed.consistent(names).map_err(|what| Breach::Contradicts(self.identity, what))
+    }
+
+    /// The views that its guard holds: proposed, notarized, finalized, given up; 0 before the first signature.
+    pub(super) fn guarded(&self) -> [u64; 4] {
+        let Some(guard) = &self.disk.guard else { return [0; 4] };
+        let view = |choice: Option<tonle_consensus::Choice>| choice.map_or(0, |choice| choice.view.get());
+        let timeout = guard.last_timeout.map_or(0, |surrender| surrender.view.get());
+        [view(guard.last_proposal), view(guard.last_notarize), view(guard.last_finalize), timeout]
+    }
+
+    /// The machine as it goes on outside of the exploration, with what its shell still owes it.
+    pub(super) fn resume(mut self, names: &Names) -> Resumed {
+        let blocks = self.finals.iter().filter_map(|digest| names.number_of(digest));
+        let blocks = blocks.map(|number| names.block(number).clone()).collect();
+        let mut owed: Vec<Input> = self.held.then_some(Input::Greeted).into_iter().collect();
+        owed.extend(self.input(What::Built, names).ok().flatten());
+        // Certificates of the exploration name others as signers who may not have signed (`names`).
+        self.engine.ignore_witnesses();
+        Resumed { identity: self.identity, engine: self.engine, now_us: self.now_us, blocks, owed }
     }
 
     /// Number of the last final block here; 0, the anchor, when none is.

@@ -3,13 +3,16 @@
 //!
 //! Must not know: how an engine decides.
 
+mod explored;
 mod machine;
 mod names;
 mod replay;
 mod search;
+mod traces;
 mod world;
 
-pub use search::{Counterexample, Explored, Limits, Report, explore};
+pub use explored::Explored;
+pub use search::{Counterexample, Limits, Report, explore};
 
 use tonle_consensus::{Invalid, Statement};
 
@@ -102,6 +105,9 @@ pub enum Breach {
     /// A block without a known parent: the explorer is wrong.
     #[error("explorer: a block whose parent nobody named")]
     Orphan,
+    /// Nothing new becomes final although every message arrives.
+    #[error("no new block is final five views after view {0}: heights {1:?}")]
+    Stuck(u64, Vec<u64>),
     /// The engine did not do the same again, or states that differ were taken for one.
     #[error("explorer: a way through the states cannot be gone again")]
     Diverged,

@@ -82,16 +82,23 @@ impl Deed {
             text +=
                 &format!("; crashes after write {} to its disk, before what waits for it; restarts", self.what.torn);
         }
-        let mut signed: Vec<String> = Vec::new();
-        signed.extend(numbers(self.signed.proposed).map(|number| proposal(number, names)));
-        signed.extend(numbers(self.signed.notarized).map(|number| format!("Notarize{}", choice(number, names))));
-        signed.extend(numbers(self.signed.finalized).map(|number| format!("Finalize{}", choice(number, names))));
-        signed.extend(numbers(self.signed.surrendered).map(|number| format!("Timeout{}", surrender(number, names))));
+        let signed = told(&self.signed, names);
         if !signed.is_empty() {
-            text += &format!("; signs {}", signed.join(", "));
+            text += &format!("; signs {signed}");
         }
         format!("{text}; is in view {}", self.view)
     }
+}
+
+/// What was signed, in words.
+pub(super) fn told(signed: &Signed, names: &Names) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    texts.extend(numbers(signed.proposed).map(|number| proposal(number, names)));
+    texts.extend(numbers(signed.notarized).map(|number| format!("Notarize{}", choice(number, names))));
+    texts.extend(numbers(signed.finalized).map(|number| format!("Finalize{}", choice(number, names))));
+    texts.extend(numbers(signed.surrendered).map(|number| format!("Timeout{}", surrender(number, names))));
+    texts.sort_unstable();
+    texts.join(", ")
 }
 
 fn happening(what: What, names: &Names) -> String {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
+use super::explored::Explored;
 use super::replay::{Deed, replay};
 use super::world::{Machines, World};
 use super::{Breach, Setup};
@@ -76,18 +77,9 @@ impl fmt::Display for Counterexample {
     }
 }
 
-/// A space that was explored without a breach.
-pub struct Explored {
-    machines: Machines,
-    start: World,
-    came: Came,
-    /// What was done.
-    pub report: Report,
-}
-
 /// From where, and by which step, each state was reached first.
 #[derive(Default)]
-struct Came(Vec<(u32, u32)>);
+pub(super) struct Came(Vec<(u32, u32)>);
 
 impl Came {
     fn add(&mut self, from: u32, (position, stimulus): (usize, usize)) -> Result<u32, Breach> {
@@ -98,13 +90,23 @@ impl Came {
         Ok(number)
     }
 
+    /// States reached.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// From which state one was reached, by which stimulus to which position; the start from itself.
+    pub(super) fn step(&self, to: usize) -> Option<(usize, usize, usize)> {
+        let (from, step) = *self.0.get(to)?;
+        let number = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        Some((number(from), number(step % POSITIONS), number(step / POSITIONS)))
+    }
+
     /// The steps from the start to a state.
-    fn way(&self, to: u32) -> Vec<(usize, usize)> {
+    pub(super) fn way(&self, to: usize) -> Vec<(usize, usize)> {
         let (mut steps, mut at) = (Vec::new(), to);
-        while at != 0 {
-            let (from, step) = self.0[usize::try_from(at).unwrap_or(0)];
-            let number = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
-            steps.push((number(step % POSITIONS), number(step / POSITIONS)));
+        while let Some((from, position, stimulus)) = self.step(at).filter(|_| at != 0) {
+            steps.push((position, stimulus));
             at = from;
         }
         steps.reverse();
@@ -176,7 +178,7 @@ pub fn explore(setup: Setup, limits: Limits) -> Result<Explored, Box<Counterexam
     match result {
         Ok(()) => Ok(Explored { machines, start, came, report }),
         Err(Wrong { breach, at, step }) => {
-            let way: Vec<(usize, usize)> = came.way(at).into_iter().chain(step).collect();
+            let way: Vec<(usize, usize)> = came.way(usize::try_from(at).unwrap_or(0)).into_iter().chain(step).collect();
             let deeds = replay(&mut machines, start, &way).deeds;
             let steps = deeds.iter().map(|deed: &Deed| deed.tell(&machines.names)).collect();
             Err(Box::new(Counterexample { breach, steps, states: report.states }))

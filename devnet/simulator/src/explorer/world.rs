@@ -95,10 +95,9 @@ impl Machines {
             forged: HashMap::new(),
         };
         let mut world = [0; MACHINES];
-        for position in 0..machines.honest.len() {
-            let role = machines.roles[position];
+        for (state, role) in world.iter_mut().zip(machines.roles.clone()) {
             let machine = Machine::new(machines.honest[role], &mut machines.names)?;
-            world[position] = machines.keep(role, machine)?;
+            *state = machines.keep(role, machine)?;
         }
         Ok((machines, world))
     }
@@ -252,6 +251,15 @@ impl Machines {
         after[position] = self.next(position, world[position], stimulus)?;
         after[self.alike()].sort_unstable();
         Ok(after)
+    }
+
+    /// The state after a step that was taken before.
+    pub(super) fn known(&self, world: &World, position: usize, stimulus: usize) -> World {
+        let mut after = *world;
+        let row = &self.tables[self.roles[position]].next[index(world[position])];
+        after[position] = row.get(stimulus).copied().unwrap_or(UNKNOWN);
+        after[self.alike()].sort_unstable();
+        after
     }
 
     /// The state of the machine at a position after a stimulus.
