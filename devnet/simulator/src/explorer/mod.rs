@@ -1,32 +1,37 @@
 //! Every state that three honest engines and a Byzantine validator can come to within some views: a breadth-first
 //! search over the real `Consensus`, to the end.
 //!
-//! **A state** is the state of each honest machine: its engine, its disk, what its shell owes it, and all that it ever signed.
-//! What was signed stays on the network for good, so the network needs no state of its own: any message that is signed, or
-//! that the Byzantine validator can make of what is signed, may reach any machine at any time, again and again, or never.
+//! **A state** is the state of each honest machine: its engine, its disk, what its shell owes it, and all that it
+//! ever signed. What was signed stays on the network for good, so the network needs no state of its own: any message
+//! that is signed, or that the Byzantine validator can make of what is signed, may reach any machine at any time,
+//! again and again, or never.
 //!
-//! **A step** is one of these, at one machine: it hears an honest leader's proposal; a QC, FC or TC that a quorum's votes make,
-//! the Byzantine validator's among them; a Byzantine proposal of one of two blocks, upon any QC there is, with any TC or none; its
-//! timers end; its replica answers with a payload; it is greeted (R9); it crashes and restarts, between steps or after a write
-//! to its disk and before what waits for that. What the engine asks of its own disk, signer and validity check is part of the step.
+//! **A step** is one of these, at one machine: it hears an honest leader's proposal; a QC, FC or TC that a quorum's
+//! votes make, the Byzantine validator's among them; a Byzantine proposal of one of two blocks, upon any QC there is,
+//! with any TC or none; its timers end; its replica answers with a payload; it is greeted (R9); it crashes and
+//! restarts, between steps or after a write to its disk and before what waits for that. What the engine asks of its
+//! own disk, signer and validity check is part of the step.
 //!
 //! **What is merged, and why nothing is lost:**
-//! - *A vote is heard when it completes a quorum, as the certificate.* A vote short of a quorum changes the tally only, so
-//!   hearing it can wait until just before the vote that completes the quorum, where it makes the certificate; f+1 Timeouts, or
-//!   the leader's, make a machine give up, which its timer may do at any time. [`Grain::Votes`] does without this, and a test
-//!   holds both against each other. A second certificate of other signers says the same.
-//! - *Two blocks for a Byzantine leader.* A QC takes two honest votes of three: at most one block of a view gets them, and any
-//!   further vote does what a vote for the second block does.
+//! - *A vote is heard when it completes a quorum, as the certificate.* A vote short of a quorum changes the tally
+//!   only, so hearing it can wait until just before the vote that completes the quorum, where it makes the
+//!   certificate; f+1 Timeouts, or the leader's, make a machine give up, which its timer may do at any time.
+//!   [`Grain::Votes`] does without this, and a test holds both against each other. A second certificate of other
+//!   signers says the same.
+//! - *Two blocks for a Byzantine leader.* A QC takes two honest votes of three: at most one block of a view gets
+//!   them, and any further vote does what a vote for the second block does.
 //! - *Byzantine votes only where an honest one votes as well*: no quorum comes of others.
-//! - *Machines that lead no view are alike*: what one does, the other would, so the order of their states does not matter.
-//!   (Not vote by vote, where signers have names.)
-//! - *A judgement takes no time*: a proposal that is judged late is one that arrives late, its certificates before it.
-//! - *Blocks come at once*, clocks stand still but for the timers, and nobody is skipped: see `Consensus::fingerprint`, and
-//!   docs/testing.md on what this leaves out.
+//! - *Machines that lead no view are alike*: what one does, the other would, so the order of their states does not
+//!   matter. (Not vote by vote, where signers have names.)
+//! - *A judgement takes no time*: a proposal that is judged late is one that arrives late, its certificates before
+//!   it.
+//! - *Blocks come at once*, clocks stand still but for the timers, and nobody is skipped: see
+//!   `Consensus::fingerprint`, and docs/testing.md on what this leaves out.
 //! - *Retries and relays* repeat what is on the network for good.
 //!
-//! States of a machine are numbered, and what a step does to one is computed once, by the real engine. A state of the whole is
-//! three numbers, kept as they are. Ways are gone again with fresh engines, which must come to the same state (`replay`).
+//! States of a machine are numbered, and what a step does to one is computed once, by the real engine. A state of the
+//! whole is three numbers, kept as they are. Ways are gone again with fresh engines, which must come to the same
+//! state (`replay`).
 //!
 //! Must not know: how an engine decides.
 
