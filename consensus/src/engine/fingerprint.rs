@@ -15,9 +15,9 @@ impl Consensus {
     /// they ask for comes at once. An explorer merges such states. It is no part of the protocol: nobody signs it or
     /// sends it.
     ///
-    /// Left out are: clocks, and what the pacemaker measured (they say when timers end); what is known of peers, and own
-    /// messages kept to be repeated (they say what is sent again to whom); who signed a certificate (whom to ask for
-    /// a block); blocks that nothing speaks for but a proposal that is done with; and whose evidence went out.
+    /// Left out are: clocks, and what the pacemaker measured (they say when timers end); what is known of peers, and
+    /// own messages kept to be repeated (they say what is sent again to whom); who signed a certificate (whom to ask
+    /// for a block); blocks that nothing speaks for but a proposal that is done with; and whose evidence went out.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         let mut writer = Writer::new();

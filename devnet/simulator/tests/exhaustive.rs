@@ -76,8 +76,8 @@ fn two_byzantine_validators_of_four_break_agreement() {
     assert!(matches!(found.breach, Breach::TwoCertificates(1)), "{found}");
 }
 
-/// The larger steps leave nothing out: machines that hear of certificates only sign together whatever machines that hear
-/// every vote by itself do, and nothing else.
+/// The larger steps leave nothing out: machines that hear of certificates only sign together whatever machines that
+/// hear every vote by itself do, and nothing else.
 #[test]
 fn hearing_certificates_or_votes_makes_no_difference_to_what_is_signed() {
     let outcomes = |grain| match explore(Setup { grain, ..setup(1, 2) }, NO_LIMIT) {

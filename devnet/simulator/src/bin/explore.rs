@@ -1,5 +1,5 @@
-//! Explores every state of three honest engines and a Byzantine validator within some views, and says what was explored,
-//! or the shortest way to what broke.
+//! Explores every state of three honest engines and a Byzantine validator within some views, and says what was
+//! explored, or the shortest way to what broke.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
 
 use std::process::ExitCode;

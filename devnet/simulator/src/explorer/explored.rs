@@ -101,8 +101,8 @@ impl Explored {
         outcomes
     }
 
-    /// Ways to states as runs of the specification, `count` of them at most, in a Quint module; and after them one that is
-    /// wrong, for a vote is cast twice in it.
+    /// Ways to states as runs of the specification, `count` of them at most, in a Quint module; and after them one
+    /// that is wrong, for a vote is cast twice in it.
     #[must_use]
     pub fn traces(&mut self, count: usize) -> String {
         let mut runs = Vec::new();

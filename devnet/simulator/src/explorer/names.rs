@@ -1,8 +1,8 @@
-//! Names for what is said in an exploration: blocks, what a vote says, what a Timeout says, proposals, and what can happen
-//! to a machine, each by a small number; and the messages that stand for them.
+//! Names for what is said in an exploration: blocks, what a vote says, what a Timeout says, proposals, and what can
+//! happen to a machine, each by a small number; and the messages that stand for them.
 //!
-//! A certificate that a machine receives is signed by all others: who signed it makes no difference to an engine, except
-//! that it looks for itself among them.
+//! A certificate that a machine receives is signed by all others: who signed it makes no difference to an engine,
+//! except that it looks for itself among them.
 //!
 //! Must not know: which messages exist in a state, what must hold.
 

@@ -1,8 +1,8 @@
-//! States of the whole: which honest machine is in which of its states. States of machines are kept once, with the engine
-//! in them, and what a stimulus does to one is computed once, by the real engine, and remembered.
+//! States of the whole: which honest machine is in which of its states. States of machines are kept once, with the
+//! engine in them, and what a stimulus does to one is computed once, by the real engine, and remembered.
 //!
-//! What was signed is on the network for good, so a state of the network is what the machines have signed, and that is a
-//! part of their states. Three numbers are a state of the whole.
+//! What was signed is on the network for good, so a state of the network is what the machines have signed, and that is
+//! a part of their states. Three numbers are a state of the whole.
 //!
 //! Must not know: in which order states are visited.
 
