@@ -48,10 +48,13 @@ bench: build ## measure the ledger, the network and a devnet under load; compare
 	$(TONLE) devnet load --rate 2000 --for 30s --batch 1 --dir $$folder/net; status=$$?; \
 	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
 
-soak: setup-tests build ## simulator, crashes, Twins, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
+soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
-	consensus/spec/check
+	@traces=$$(mktemp) && trap "rm -f $$traces" EXIT && \
+	cargo run --release -p tonle-simulator --bin explore -- --traces $$traces && SPEC_TRACES=$$traces consensus/spec/check
+	cargo run --release -p tonle-simulator --bin explore -- --views 2 --crashes 1 --seconds 600
+	cargo run --release -p tonle-simulator --bin explore -- --views 3 --seconds 600
 	cargo run --release --package tonle-fuzz -- run --seconds $(FUZZ)
 	node/tests/kills/run.sh --kills $(KILLS) --tonle $(TONLE)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \

@@ -46,7 +46,7 @@ struct Record {
 }
 
 /// Timers and leaders.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pacemaker {
     config: Config,
     set: ValidatorSet,

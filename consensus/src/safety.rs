@@ -5,6 +5,9 @@
 //!
 //! Must not know: timers, queues, peers, whether a vote is useful, whether a proposal is valid (its caller says).
 
+use tonle_crypto::Writer;
+
+use crate::engine::{imprint_certificate, imprint_quorum};
 use crate::{
     Block, Certificate, Choice, GuardRecord, Output, QuorumCertificate, SigningContext, Statement, Surrender,
     ValidatorIndex, View,
@@ -48,6 +51,7 @@ impl<'a> Grounds<'a> {
 }
 
 /// The guard record and the decisions it allows.
+#[derive(Clone)]
 pub(crate) struct Safety {
     context: SigningContext,
     /// Who signs; `None` for an observer, or with the guard lost (R9): nothing is signed.
@@ -251,6 +255,16 @@ impl Safety {
         if self.signs() {
             self.requests.push(SignRequest { statement, message: statement.preimage(&self.context) });
         }
+    }
+
+    /// The record, and whether anything may be signed, into an engine's fingerprint.
+    pub(crate) fn imprint(&self, writer: &mut Writer) {
+        let record = &self.record;
+        writer.bool(self.signs()).bool(self.suspended).option(record.last_proposal.as_ref());
+        writer.option(record.last_notarize.as_ref()).option(record.last_finalize.as_ref());
+        writer.option(record.last_timeout.as_ref());
+        imprint_quorum(writer, record.high_qc.as_ref());
+        imprint_certificate(writer, record.entry.as_ref());
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tonle_crypto::{Digest, Signature};
+use tonle_crypto::{Digest, Signature, Writer};
 
 use crate::{
     Bitmap, Epoch, Evidence, Message, QuorumCertificate, QuorumKind, Signed, Statement, Timeout, TimeoutCertificate,
@@ -33,14 +33,14 @@ impl<C> Counted<C> {
 }
 
 /// The votes of one kind in one view.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Ballot {
     votes: BTreeMap<ValidatorIndex, (Digest, Signature)>,
     accused: BTreeSet<ValidatorIndex>,
 }
 
 /// The Timeouts of one view.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Surrenders {
     votes: BTreeMap<ValidatorIndex, TimeoutVote>,
     high_qc: Option<QuorumCertificate>,
@@ -48,7 +48,7 @@ struct Surrenders {
 }
 
 /// All votes kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tally {
     set: ValidatorSet,
     view: View,
@@ -189,6 +189,26 @@ impl Tally {
             whole.then_some(Message::Timeout(timeout))
         }));
         messages
+    }
+
+    /// Every vote that is held, as its kind, view, signer and what it is for, into an engine's fingerprint.
+    pub(crate) fn imprint(&self, writer: &mut Writer) {
+        for (kind, ballots) in [(2, &self.notarize), (3, &self.finalize)] {
+            for (view, ballot) in ballots {
+                for (signer, (block, _)) in &ballot.votes {
+                    writer.u8(kind).value(view).value(signer).digest(block);
+                }
+            }
+        }
+        for (view, surrenders) in &self.timeouts {
+            for vote in surrenders.votes.values() {
+                writer.u8(4).value(view).value(&vote.signer).value(&vote.high_view);
+            }
+            if let Some(certificate) = &surrenders.high_qc {
+                writer.u8(1).value(&certificate.view).digest(&certificate.block);
+            }
+        }
+        writer.u8(0);
     }
 
     /// How many votes are held, for the bounds' tests.

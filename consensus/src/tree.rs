@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tonle_crypto::Digest;
+use tonle_crypto::{Digest, Writer};
 
 use crate::{Block, View};
 
@@ -12,7 +12,7 @@ use crate::{Block, View};
 /// all is fetched from those who voted for it.
 const UNCERTIFIED_MAX: usize = 1_024;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Node {
     block: Block,
     view: View,
@@ -35,7 +35,7 @@ pub(crate) enum NoPath {
 }
 
 /// The tree whose root is the last final block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
     root: Block,
     nodes: BTreeMap<Digest, Node>,
@@ -126,6 +126,16 @@ impl Tree {
         self.root = block;
         let height = self.root.height();
         self.nodes.retain(|_, node| node.block.height() > height);
+    }
+
+    /// The root and the blocks above it, into an engine's fingerprint: those that are certified or durable. Any other,
+    /// unless it is the current proposal's, is asked for when it is needed and not here.
+    pub(crate) fn imprint(&self, writer: &mut Writer) {
+        writer.digest(&self.root.digest());
+        for (digest, node) in self.nodes.iter().filter(|(_, node)| node.certified || node.durable) {
+            writer.digest(digest).bool(node.certified).bool(node.durable);
+        }
+        writer.u8(0);
     }
 
     fn trim(&mut self) {

@@ -5,14 +5,18 @@
 //! - `voting`: proposals and votes of others (R4, R5).
 //! - `timing`: timers, timeouts (R6), relays.
 //! - `recovery`: start, connections, catch-up (R9).
+//! - `fingerprint`: which states answer alike, for an explorer.
 //!
 //! Must not know: sockets, files, clocks, what a payload means.
 
 mod certificates;
+mod fingerprint;
 mod proposing;
 mod recovery;
 mod timing;
 mod voting;
+
+pub(crate) use fingerprint::{imprint_certificate, imprint_quorum};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +36,9 @@ use crate::{
 ///
 /// To drive it: [`Consensus::new`] with what was recovered, then [`Input::Start`], then every input as it comes; carry
 /// out the outputs in order, those after an [`Output::Persist`] once that is on disk; and give it [`Input::Tick`] when
-/// [`Consensus::deadline`] has passed. It has no clock: time is an argument.
+/// [`Consensus::deadline`] has passed. It has no clock: time is an argument. A clone goes on from the same state by itself:
+/// for exploring what may come, never for signing twice.
+#[derive(Clone)]
 pub struct Consensus {
     context: SigningContext,
     me: Option<ValidatorIndex>,
@@ -81,6 +87,7 @@ enum Phase {
 }
 
 /// The current view's proposal and how far it got.
+#[derive(Clone)]
 struct Candidate {
     proposal: Arc<Proposal>,
     stage: Stage,
@@ -113,7 +120,7 @@ enum Lead {
 }
 
 /// One's own last messages, to be sent again on every connection: R9.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Own {
     proposal: Option<Arc<Proposal>>,
     notarize: Option<Vote>,
@@ -122,7 +129,7 @@ struct Own {
 }
 
 /// Messages that wait for their signature and cannot be made from the statement alone.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Drafts {
     proposal: Option<Arc<Proposal>>,
     timeout: Option<(View, Option<QuorumCertificate>)>,

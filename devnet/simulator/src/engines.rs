@@ -32,6 +32,19 @@ pub(crate) struct Machine {
     tick_at: Option<u64>,
 }
 
+/// A machine that was started elsewhere.
+pub(crate) struct Resumed {
+    /// Which validator it is.
+    pub(crate) identity: usize,
+    pub(crate) engine: Consensus,
+    /// Its clock.
+    pub(crate) now_us: u64,
+    /// Its final blocks.
+    pub(crate) blocks: Vec<Block>,
+    /// What its shell has still to give it.
+    pub(crate) owed: Vec<Input>,
+}
+
 /// Something that will happen to a machine.
 enum Coming {
     Message { from: usize, message: Message },
@@ -94,6 +107,25 @@ impl<'a> Engines<'a> {
         }
         engines.connect();
         Ok(engines)
+    }
+
+    /// Machines that go on from where they are, over links that are whole.
+    pub(crate) fn resume(chain: &'a Chain, memo: &'a Memo, resumed: Vec<Resumed>) -> Self {
+        let now_us = resumed.iter().map(|machine| machine.now_us).max().unwrap_or(0);
+        let (mut machines, mut owed) = (Vec::new(), Vec::new());
+        for Resumed { identity, engine, blocks, owed: inputs, .. } in resumed {
+            let identity = crate::node::validator(identity);
+            let kept = blocks.into_iter().map(|block| (block.digest(), block)).collect();
+            machines.push(Machine { identity, engine, finals: BTreeMap::new(), kept, broken: None, tick_at: None });
+            owed.push(inputs);
+        }
+        let (groups, agenda) = (Vec::new(), BTreeMap::new());
+        let mut engines = Engines { chain, memo, machines, groups, now_us, healed: true, agenda, scheduled: 0 };
+        for (at, inputs) in owed.into_iter().enumerate() {
+            inputs.into_iter().for_each(|input| engines.handle(at, input));
+        }
+        engines.connect();
+        engines
     }
 
     /// Every link is whole from now on, and every connection new.

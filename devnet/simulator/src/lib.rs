@@ -14,6 +14,7 @@ mod dice;
 mod disk;
 mod engines;
 mod exposing;
+pub mod explorer;
 mod faults;
 mod invariants;
 mod liveness;
