@@ -66,6 +66,10 @@ impl Tape {
         if dice.chance(500) {
             return self;
         }
+        // Often nothing of it was written yet.
+        if dice.chance(300) {
+            return self.cut(0);
+        }
         let sector = dice.index(self.0.len().div_ceil(SECTOR)) * SECTOR;
         if dice.chance(250) && self.0.len() - sector >= SHARE_MIN {
             return self.without_sector(sector);
