@@ -49,7 +49,7 @@ bench: build ## measure the ledger, the network and a devnet under load; compare
 	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
 
 soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
-	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 cargo test --release --package tonle-simulator
+	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 TONLE_WAN=100 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
 	@traces=$$(mktemp) && trap "rm -f $$traces" EXIT && \
 	cargo run --release -p tonle-simulator --bin explore -- --traces $$traces && SPEC_TRACES=$$traces consensus/spec/check

@@ -26,6 +26,8 @@ pub enum Fault {
     Crash,
     /// A write under way at a crash was lost.
     UnsyncedLost,
+    /// A crash left part of a record: cut at some byte, or with a sector that was never written.
+    TornTail,
     /// All nodes crashed at once.
     CrashOfAll,
     /// A node restarted.
@@ -82,7 +84,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Fault; 34] = [
+    pub const ALL: [Fault; 35] = [
         Fault::Loss,
         Fault::Duplication,
         Fault::Reordering,
@@ -91,6 +93,7 @@ impl Fault {
         Fault::AsymmetricPartition,
         Fault::Crash,
         Fault::UnsyncedLost,
+        Fault::TornTail,
         Fault::CrashOfAll,
         Fault::Restart,
         Fault::Wipe,

@@ -3,7 +3,6 @@
 //! Must not know: which faults are scheduled.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -11,11 +10,9 @@ use tonle_consensus::{
     Block, Certificate, Checkpoint, GuardRecord, Height, Message, Recipients, SigningContext, Time, Validator,
     ValidatorIndex,
 };
-use tonle_crypto::{Canonical, SecretKey};
+use tonle_crypto::SecretKey;
 use tonle_ledger::{BlockInput, Executor, Member};
-use tonle_replica::{
-    Batch, CheckedMessage, Config, Effect, Event, FinalBlock, Identity, Members, PeerMessage, Replica, serve,
-};
+use tonle_replica::{Batch, Config, Effect, Event, FinalBlock, Identity, Members, PeerMessage, Replica, serve};
 
 use crate::byzantine::Kind;
 use crate::chain::{Chain, START_MS};
@@ -23,8 +20,7 @@ use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::invariants::{Breach, Invariants};
-use crate::network::Fate;
-use crate::post::{Delivery, Post};
+use crate::post::Delivery;
 use crate::timeline::Deed;
 use crate::world::{Happening, Sabotage, World};
 
@@ -84,8 +80,8 @@ pub(crate) struct Running {
     tick_at: Option<u64>,
     spins: u32,
     outbox: VecDeque<Effect>,
-    persisting: Option<(GuardRecord, Vec<Block>)>,
-    storing: VecDeque<Arc<Batch>>,
+    pub(crate) persisting: Option<(GuardRecord, Vec<Block>)>,
+    pub(crate) storing: VecDeque<Arc<Batch>>,
     stored_us: u64,
     executing: VecDeque<FinalBlock>,
 }
@@ -194,31 +190,6 @@ impl World {
             self.after(delay, Happening::Connect { one: at, other });
         }
         Ok(())
-    }
-
-    /// Ends a node at once. A write under way is lost, or made it without anybody having been told.
-    pub(crate) fn crash(&mut self, at: usize) {
-        let Some(running) = self.nodes[at].running.take() else { return };
-        self.fired.count(Fault::Crash);
-        self.note(Some(at), || Deed::Dies);
-        if let Some((record, blocks)) = running.persisting {
-            if self.dice.chance(500) && Invariants::guarded(at, self.nodes[at].disk.guard.as_ref(), &record).is_ok() {
-                persist(&mut self.nodes[at].disk, record, blocks);
-            } else {
-                self.fired.count(Fault::UnsyncedLost);
-            }
-        }
-        for batch in running.storing {
-            // A log is written in order: nothing after the first that is lost survives.
-            if self.dice.chance(500) {
-                self.fired.count(Fault::UnsyncedLost);
-                break;
-            }
-            self.nodes[at].disk.log.push(batch);
-        }
-        for other in 0..self.nodes.len() {
-            self.disconnect(at, other);
-        }
     }
 
     /// Gives a node an event and carries out what follows.
@@ -588,41 +559,6 @@ impl World {
         Ok(())
     }
 
-    /// What a receiver makes of a message: its bytes, decoded and checked; or why it is refused.
-    pub(crate) fn check(&mut self, message: &PeerMessage) -> Result<Rc<Delivery>, String> {
-        let bytes = message.encode();
-        let is_repeated = Post::is_repeated(message);
-        if is_repeated && let Some((number, delivery)) = self.post.known(&bytes) {
-            self.trace.update(&number.to_be_bytes());
-            return Ok(delivery);
-        }
-        self.trace.update(&bytes);
-        let message = PeerMessage::decode(&bytes).map_err(|error| error.to_string())?;
-        let checked = CheckedMessage::check(message.clone(), &self.context, &self.memo);
-        let delivery =
-            Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())?, bytes: bytes.len() });
-        if is_repeated {
-            self.post.remember(bytes, &delivery);
-        }
-        Ok(delivery)
-    }
-
-    /// Puts a message on a link.
-    pub(crate) fn transmit(&mut self, from: usize, to: usize, delivery: &Rc<Delivery>) {
-        if !self.nodes[from].connected[to] {
-            return;
-        }
-        if let Some(meter) = &mut self.meter {
-            meter.sends(self.now_us, &delivery.message, delivery.bytes);
-        }
-        let boot = self.nodes[to].boot;
-        let fate = self.network.fate(self.now_us, from, to, &mut self.dice, &mut self.fired);
-        let Fate::Arrives(delay, again) = fate else { return };
-        for delay in std::iter::once(delay).chain(again) {
-            self.after(delay, Happening::Deliver { from, to, boot, message: Rc::clone(delivery) });
-        }
-    }
-
     /// R8 for data: what leaves a node as its own, or as held by it, is on its disk.
     fn vouches(&self, from: usize, message: &PeerMessage) -> Result<(), Breach> {
         let node = &self.nodes[from];
@@ -664,7 +600,7 @@ impl World {
     }
 }
 
-fn persist(disk: &mut Disk, record: GuardRecord, blocks: Vec<Block>) {
+pub(crate) fn persist(disk: &mut Disk, record: GuardRecord, blocks: Vec<Block>) {
     disk.guard = Some(record);
     disk.journal.extend(blocks.into_iter().map(|block| (block.digest(), block)));
 }

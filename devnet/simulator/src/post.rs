@@ -7,7 +7,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use tonle_consensus::Message;
+use tonle_crypto::Canonical;
 use tonle_replica::{CheckedMessage, PeerMessage};
+
+use crate::network::Fate;
+use crate::world::{Happening, World};
 
 /// Messages remembered; when there are more, all are forgotten.
 const KNOWN_MAX: usize = 4_096;
@@ -55,5 +59,42 @@ impl Post {
         }
         self.count += 1;
         self.known.insert(bytes, (self.count, Rc::clone(delivery)));
+    }
+}
+
+impl World {
+    /// What a receiver makes of a message: its bytes, decoded and checked; or why it is refused.
+    pub(crate) fn check(&mut self, message: &PeerMessage) -> Result<Rc<Delivery>, String> {
+        let bytes = message.encode();
+        let is_repeated = Post::is_repeated(message);
+        if is_repeated && let Some((number, delivery)) = self.post.known(&bytes) {
+            self.trace.update(&number.to_be_bytes());
+            return Ok(delivery);
+        }
+        self.trace.update(&bytes);
+        let message = PeerMessage::decode(&bytes).map_err(|error| error.to_string())?;
+        let checked = CheckedMessage::check(message.clone(), &self.context, &self.memo);
+        let delivery =
+            Rc::new(Delivery { message, checked: checked.map_err(|error| error.to_string())?, bytes: bytes.len() });
+        if is_repeated {
+            self.post.remember(bytes, &delivery);
+        }
+        Ok(delivery)
+    }
+
+    /// Puts a message on a link.
+    pub(crate) fn transmit(&mut self, from: usize, to: usize, delivery: &Rc<Delivery>) {
+        if !self.nodes[from].connected[to] {
+            return;
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.sends(self.now_us, &delivery.message, delivery.bytes);
+        }
+        let boot = self.nodes[to].boot;
+        let fate = self.network.fate(self.now_us, from, to, &mut self.dice, &mut self.fired);
+        let Fate::Arrives(delay, again) = fate else { return };
+        for delay in std::iter::once(delay).chain(again) {
+            self.after(delay, Happening::Deliver { from, to, boot, message: Rc::clone(delivery) });
+        }
     }
 }

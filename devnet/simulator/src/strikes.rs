@@ -4,6 +4,7 @@
 
 use crate::faults::{Damage, Fault, Strike};
 use crate::invariants::Breach;
+use crate::tape::{Found, Tape};
 use crate::timeline::Deed;
 use crate::world::{Happening, World};
 
@@ -89,14 +90,23 @@ impl World {
                 node.disk.lose_guard();
                 Fault::GuardLost
             }
-            // A flipped bit does not check: the operator moves the guard away, and it counts as lost.
+            // A flipped bit does not check: the operator moves the guard away, and it counts as lost. One that went
+            // unnoticed would be taken for a torn end, and the guard would go back.
             Damage::FlipGuard => {
-                node.disk.lose_guard();
+                let Some(record) = &node.disk.guard else { return };
+                match Tape::of_guard(record, &[]).flip(&mut self.dice).read() {
+                    Found::Corrupt => node.disk.lose_guard(),
+                    Found::Whole(_) | Found::Torn => node.disk.guard = None,
+                }
                 Fault::BitFlip
             }
             // Likewise the batch log.
             Damage::FlipLog => {
-                node.disk.lose_log();
+                let Some(batch) = node.disk.log.last() else { return };
+                match Tape::of_batch(batch.raw()).flip(&mut self.dice).read() {
+                    Found::Corrupt => node.disk.lose_log(),
+                    Found::Whole(_) | Found::Torn => drop(node.disk.log.pop()),
+                }
                 Fault::BitFlip
             }
             Damage::LoseDisk => {

@@ -89,6 +89,22 @@ impl fmt::Display for Run {
     }
 }
 
+impl Loss {
+    /// All of them.
+    pub const ALL: [Loss; 4] = [Loss::Guard, Loss::Disk, Loss::Backup, Loss::OldGuard];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Guard => "guard",
+            Loss::Disk => "disk",
+            Loss::Backup => "backup",
+            Loss::OldGuard => "old-guard",
+        }
+    }
+}
+
 /// A breach, and how to see it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {

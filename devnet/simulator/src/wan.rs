@@ -10,7 +10,7 @@ use crate::faults::Weather;
 use crate::invariants::Breach;
 use crate::meter::{Meter, Traffic};
 use crate::violation::{Run, Violation};
-use crate::world::World;
+use crate::world::{Client, World};
 
 /// Time between two submissions, all banks together, in microseconds.
 const PAUSE_US: u64 = 50_000;
@@ -133,5 +133,27 @@ impl Submissions {
             self.at_us += PAUSE_US;
         }
         world.run_until(end_us)
+    }
+}
+
+impl World {
+    /// Nobody Byzantine, one long epoch; whoever runs it says what its clients do.
+    pub(crate) fn steady(dice: Dice, nodes: usize, weather: Weather) -> Result<Self, Breach> {
+        let owners: Vec<usize> = (0..nodes).collect();
+        World::of(dice, (nodes, &owners), 1_000_000, weather, false)
+    }
+
+    /// A new client submits its transfer to its bank, one of the first `banks`.
+    pub(crate) fn submit_new(&mut self, number: u64, banks: usize) -> Result<(), Breach> {
+        let client = self.clients.len();
+        let node = client % banks.max(1);
+        let places = (node, 0, (node + 1) % banks.max(1), 1);
+        let transaction = self.chain.transfer(number, places, 1, &self.memo);
+        let transaction = transaction.map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        if let Some(meter) = &mut self.meter {
+            meter.submits(self.now_us, node, transaction.id());
+        }
+        self.clients.push(Client { transaction, accepted_by: Vec::new() });
+        self.submit(client, Some(node))
     }
 }

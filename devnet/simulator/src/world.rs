@@ -141,9 +141,9 @@ pub(crate) enum Happening {
     Heal,
 }
 
-struct Client {
-    transaction: Arc<Verified<SignedTransaction>>,
-    accepted_by: Vec<usize>,
+pub(crate) struct Client {
+    pub(crate) transaction: Arc<Verified<SignedTransaction>>,
+    pub(crate) accepted_by: Vec<usize>,
 }
 
 /// See the module.
@@ -169,7 +169,7 @@ pub(crate) struct World {
     /// Watches, when there is something to measure.
     pub(crate) meter: Option<Meter>,
     agenda: Agenda<Happening>,
-    clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
     /// Views of which a timeout certificate was sent.
     pub(crate) timeouts: BTreeSet<(Epoch, View)>,
     /// When the faults ended.
@@ -222,22 +222,6 @@ pub enum Loss {
     Backup,
     /// The guard of a while ago, and it does not know that; its peers do.
     OldGuard,
-}
-
-impl Loss {
-    /// All of them.
-    pub const ALL: [Loss; 4] = [Loss::Guard, Loss::Disk, Loss::Backup, Loss::OldGuard];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Loss::Guard => "guard",
-            Loss::Disk => "disk",
-            Loss::Backup => "backup",
-            Loss::OldGuard => "old-guard",
-        }
-    }
 }
 
 /// Runs four validators through many short epochs in good weather; one crashes and comes back with a loss.
@@ -337,26 +321,6 @@ impl World {
         Ok((world, end_us))
     }
 
-    /// Nobody Byzantine, one long epoch; whoever runs it says what its clients do.
-    pub(crate) fn steady(dice: Dice, nodes: usize, weather: Weather) -> Result<Self, Breach> {
-        let owners: Vec<usize> = (0..nodes).collect();
-        World::of(dice, (nodes, &owners), 1_000_000, weather, false)
-    }
-
-    /// A new client submits its transfer to its bank, one of the first `banks`.
-    pub(crate) fn submit_new(&mut self, number: u64, banks: usize) -> Result<(), Breach> {
-        let client = self.clients.len();
-        let node = client % banks.max(1);
-        let places = (node, 0, (node + 1) % banks.max(1), 1);
-        let transaction = self.chain.transfer(number, places, 1, &self.memo);
-        let transaction = transaction.map_err(|error| Breach::Simulator(format!("{error:#}")))?;
-        if let Some(meter) = &mut self.meter {
-            meter.submits(self.now_us, node, transaction.id());
-        }
-        self.clients.push(Client { transaction, accepted_by: Vec::new() });
-        self.submit(client, Some(node))
-    }
-
     /// Four nodes, good weather, nobody Byzantine, steady clients; epochs end several times.
     fn calm(seed: u64, crash: Option<Crash>, epoch_length: u64) -> Result<(Self, u64), Breach> {
         let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), epoch_length, Weather::GOOD, false)?;
@@ -375,7 +339,7 @@ impl World {
         Ok((world, end_us))
     }
 
-    fn of(
+    pub(crate) fn of(
         dice: Dice,
         (count, owners): (usize, &[usize]),
         epoch_length: u64,
@@ -625,7 +589,7 @@ impl World {
 
     /// A client submits, and comes back until it has its receipt. One whose transaction a node accepted trusts it, for
     /// as long as that node loses no files.
-    fn submit(&mut self, client: usize, node: Option<usize>) -> Result<(), Breach> {
+    pub(crate) fn submit(&mut self, client: usize, node: Option<usize>) -> Result<(), Breach> {
         let transaction = Arc::clone(&self.clients[client].transaction);
         if self.invariants.receipt(&transaction.id()).is_some() {
             return Ok(());

@@ -1,4 +1,6 @@
 //! Finality over a wide area, in virtual time: the same on every machine. One-way delays of 75 ms, steady load.
+//!
+//! `TONLE_WAN=N` takes N validators for the largest size; 31 without it.
 
 #![allow(clippy::result_large_err, reason = "a violation is made once, at the end of a failed run")]
 
@@ -38,8 +40,8 @@ fn ten_validators_are_final_in_time() {
 }
 
 #[test]
-fn a_hundred_validators_are_final_in_time() {
-    is_fast(100, 3_000_000);
+fn many_validators_are_final_in_time() {
+    is_fast(std::env::var("TONLE_WAN").map_or(31, |value| value.parse().expect("a number")), 3_000_000);
 }
 
 #[test]
