@@ -77,6 +77,12 @@ pub struct Metrics {
     pub requests_refused: Family<Reason, Counter>,
     /// Peers' messages refused, by reason.
     pub peer_messages_refused: Family<Reason, Counter>,
+    /// Height of the snapshot that this node's database began with; 0 when it began with genesis.
+    pub snapshot_height: Gauge<u64, AtomicU64>,
+    /// While a snapshot is fetched: chunks verified.
+    pub snapshot_chunks: Gauge<u64, AtomicU64>,
+    /// While a snapshot is fetched: 256ths of the state tree that are here.
+    pub snapshot_covered: Gauge<u64, AtomicU64>,
     database: collectors::Database,
     registry: Registry,
 }
@@ -106,6 +112,9 @@ impl Metrics {
             operations_rejected: Family::default(),
             requests_refused: Family::default(),
             peer_messages_refused: Family::default(),
+            snapshot_height: Gauge::default(),
+            snapshot_chunks: Gauge::default(),
+            snapshot_covered: Gauge::default(),
             database: collectors::Database::default(),
             registry: Registry::default(),
         };
@@ -174,6 +183,21 @@ impl Metrics {
             "tonle_peer_messages_refused",
             "Messages of peers that were refused",
             self.peer_messages_refused.clone(),
+        );
+        registry.register(
+            "tonle_snapshot_height",
+            "Height of the snapshot that the database began with; 0: genesis",
+            self.snapshot_height.clone(),
+        );
+        registry.register(
+            "tonle_snapshot_chunks",
+            "Chunks verified of the snapshot that this process fetched",
+            self.snapshot_chunks.clone(),
+        );
+        registry.register(
+            "tonle_snapshot_covered_256ths",
+            "How much of its state tree is here, in 256ths",
+            self.snapshot_covered.clone(),
         );
         let build: Family<Version, ConstGauge<u64>, fn() -> ConstGauge<u64>> =
             Family::new_with_constructor(|| ConstGauge::new(1));

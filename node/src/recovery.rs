@@ -159,7 +159,8 @@ impl Opening<'_> {
             );
         }
         let named = tip.block.header().checkpoint().height.get();
-        let checkpoints = view.checkpoints(named, stored.height)?;
+        // Below the snapshot that a database began from there is nothing.
+        let checkpoints = view.checkpoints(named.max(view.lowest()?), stored.height)?;
         drop(view);
         tracing::info!(
             height = stored.height,

@@ -172,7 +172,7 @@ fn class(message: &PeerMessage) -> Class {
         PeerMessage::Batch(_) => Class::Data,
         PeerMessage::Response(response) => match response.found {
             Found::Block(_) | Found::Epoch(_) => Class::Control,
-            Found::Batches(_) | Found::FinalBlocks(_) => Class::Data,
+            Found::Batches(_) | Found::FinalBlocks(_) | Found::Snapshot(_) => Class::Data,
         },
     }
 }

@@ -139,6 +139,8 @@ pub(crate) enum Checked {
     FinalTip {
         height: Height,
     },
+    /// An answer about snapshots: only a node that has not begun yet asks.
+    Unasked,
 }
 
 impl CheckedMessage {
@@ -217,6 +219,7 @@ impl CheckedMessage {
                     Checked::FinalBlocks { id: response.id, blocks }
                 }
                 Found::Epoch(epoch) => Checked::Epoch { id: response.id, epoch },
+                Found::Snapshot(_) => Checked::Unasked,
             },
             PeerMessage::FinalTip { height } => Checked::FinalTip { height },
         }))

@@ -32,6 +32,7 @@ mod message;
 mod proposals;
 mod rejoin;
 mod replica;
+mod snapshot;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -47,3 +48,7 @@ pub use event::{
 pub use membership::Members;
 pub use message::{CertifiedBlock, Found, PeerMessage, Query, Request, Response};
 pub use replica::Replica;
+pub use snapshot::{
+    Boundary, BoundaryHistory, InvalidSnapshot, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust, boundaries,
+    covering,
+};

@@ -271,6 +271,7 @@ impl Replica {
                 }
             }
             Checked::Epoch { id, epoch } => self.rejoin(now, from, id, epoch, out),
+            Checked::Unasked => {}
             Checked::FinalTip { height } => self.catchup.heard(from, height),
         }
     }
@@ -305,7 +306,7 @@ impl Replica {
                 let batches = descend(*digest, *floor, |digest| self.lanes.batch(digest).map(|b| Arc::clone(b.raw())));
                 (!batches.is_empty()).then_some(Found::Batches(batches))
             }
-            Query::FinalBlocks { .. } => None,
+            Query::FinalBlocks { .. } | Query::Snapshot(_) => None,
             Query::Epoch => {
                 // R9: the answer says that all was shown, so it comes after.
                 self.engine(now, Input::Connected(from), out);
