@@ -33,6 +33,8 @@ pub enum Request {
     Restart {
         /// The validator.
         name: String,
+        /// With an empty disk, it begins with a snapshot: `sync.mode = "snapshot"`.
+        snapshot: bool,
     },
     /// Cut the links between groups; names in no group reach everyone. Without groups: heal all.
     Partition {

@@ -10,4 +10,5 @@ mod fixture;
 mod payments;
 mod peers;
 mod rejoin;
+mod snapshot;
 mod strangers;
