@@ -22,6 +22,7 @@ mod segment;
 pub mod signatures;
 pub mod snapshots;
 pub mod storage;
+pub mod succession;
 pub mod sync_server;
 pub mod telemetry;
 

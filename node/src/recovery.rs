@@ -36,7 +36,8 @@ impl Chain {
     }
 
     /// The block of height 0: nothing is ordered yet, and its checkpoint holds the roots after genesis.
-    fn genesis_block(&self, checkpoint: Checkpoint) -> Block {
+    #[must_use]
+    pub fn genesis_block(&self, checkpoint: Checkpoint) -> Block {
         let payload = Cut::genesis(self.genesis.validators.len()).encode();
         let header = Header::new(HeaderFields {
             parent: Digest::ZERO,

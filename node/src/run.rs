@@ -222,10 +222,12 @@ async fn serve_metrics(
 
 /// The snapshots that peers are served from: one at once, if the database stands at an epoch's end.
 fn snapshots(opened: &Opened, chain: &Chain, metrics: &Metrics) -> Result<Snapshots> {
-    metrics.snapshot_height.set(opened.database.view().lowest()?);
+    let lowest = opened.database.view().lowest()?;
+    metrics.snapshot_height.set(lowest);
     let snapshots = Snapshots::new(Arc::clone(&opened.database), chain.clone());
     let header = opened.recovered.tip.block.header();
-    if header.fields().next_set.is_some() {
+    // The snapshot that it began from cannot be offered: what led to its results root is not here.
+    if header.fields().next_set.is_some() && header.height().get() > lowest {
         snapshots.capture(header.height().get())?;
     }
     Ok(snapshots)

@@ -10,6 +10,7 @@ mod init;
 mod key;
 mod participant;
 mod pay;
+mod recover;
 mod run;
 mod status;
 mod validator;
@@ -76,6 +77,8 @@ enum Command {
     /// Admit participants.
     #[command(subcommand)]
     Participant(participant::Command),
+    /// From a surviving database, the genesis of a chain that follows one which lost a quorum's disks.
+    Recover(recover::Arguments),
     /// Check a finality receipt offline.
     Verify(verify::Arguments),
 }
@@ -96,6 +99,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),
         Command::Participant(command) => participant::run(&command),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
     };
     match outcome {

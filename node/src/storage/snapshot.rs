@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use rocksdb::{IteratorMode, ReadOptions};
-use tonle_crypto::{Digest, Reader, Writer};
-use tonle_ledger::{Bucket, BucketOrder, CHUNK_BYTES, Change, Outline, StateKey};
+use tonle_crypto::{Canonical as _, Digest, Reader, Writer};
+use tonle_ledger::{Account, AccountId, Bucket, BucketOrder, CHUNK_BYTES, Change, Outline, StateKey};
 use tonle_replica::Boundary;
 use tonle_replica::bounds::BOUNDARIES_KEPT_MAX;
 
@@ -27,6 +27,23 @@ impl View<'_> {
     /// [`Error`].
     pub fn values(&self, keys: &[StateKey]) -> Result<Option<Vec<(StateKey, Vec<u8>)>>, Error> {
         keys.iter().map(|key| Ok(self.state_value(key)?.map(|value| (*key, value)))).collect()
+    }
+
+    /// All accounts, by name.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn accounts(&self) -> Result<Vec<(AccountId, Account)>, Error> {
+        let (from, to) = (vec![StateKey::ACCOUNT_TAG], vec![StateKey::ACCOUNT_TAG.saturating_add(1)]);
+        let (mut accounts, mut damaged) = (Vec::new(), false);
+        self.each_value(from, to, |key, value| {
+            match (key, Account::decode(&value)) {
+                (StateKey::Account(id), Ok(account)) => accounts.push((id, account)),
+                _ => damaged = true,
+            }
+            !damaged
+        })?;
+        if damaged { Err(self.damaged(state::STATE, "an account does not decode")) } else { Ok(accounts) }
     }
 
     /// The order of an hour's ids; `None` when it takes more than `bytes_max` to make. It reads all of them.
