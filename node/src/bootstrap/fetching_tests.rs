@@ -87,7 +87,7 @@ fn run(
     let mut fetching = Fetching::new(server.checkpoint(), 1, now);
     (0..peers).for_each(|index| fetching.holds(peer(index)));
     let (mut taken, mut answers) = (Values::new(), Vec::new());
-    let mut open: Vec<(ValidatorIndex, u64, SnapshotQuery)> = Vec::new();
+    let (mut open, mut turn) = (Vec::<(ValidatorIndex, u64, SnapshotQuery)>::new(), 0);
     while !fetching.is_done() {
         assert!(!fetching.is_stranded(now), "nobody serves");
         open.extend(fetching.poll(now));
@@ -95,11 +95,13 @@ fn run(
         for index in 0..peers {
             assert!(fetching.under_way.values().filter(|way| way.peer == peer(index)).count() <= PER_PEER_MAX);
         }
-        // The newest first: answers need not come in order.
-        let Some((from, id, query)) = open.pop() else {
+        if open.is_empty() {
             now += Duration::from_secs(1);
             continue;
-        };
+        }
+        // Answers need not come in order.
+        turn += 7;
+        let (from, id, query) = open.remove(turn % open.len());
         let Some(found) = act(from, &query, server.serve(&query)) else { continue };
         let answered = fetching.answered(now, from, id, found);
         if let Answered::Values(values) = &answered {
