@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tonle_consensus::Validator;
+use tonle_consensus::{Epoch, Validator, ValidatorSet};
 use tonle_crypto::{PublicKey, SecretKey};
 use tonle_ledger::{Executed, OperationResult, ParticipantId, RejectionCode, TransactionResult};
 use tonle_replica::Replica;
@@ -104,7 +104,9 @@ async fn bootstrap(config: &Config, chain: &Chain, keys: &Keys, data: &Path, cac
     let shutdown = CancellationToken::new();
     let serving = serve_metrics(config, metrics, &shutdown).await?;
     // It only dials: the node itself listens.
-    let network = network::Config { listen: Vec::new(), ..network_config(config, chain, keys)? };
+    let founders = ValidatorSet::new(Epoch::ZERO, validators(&chain.genesis.validators))?;
+    let network =
+        network::Config { listen: Vec::new(), ..network_config(config, chain, keys, &Shared::new(founders), &[]) };
     let begun = tokio::select! {
         begun = bootstrap.run(network) => begun.map(|_| true),
         () = told_to_stop() => Ok(false),

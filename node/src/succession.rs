@@ -49,8 +49,8 @@ pub fn succeed(chain: &Chain, opened: &Opened, created_ms: u64) -> Result<(Genes
     );
     let old = &chain.genesis;
     let epoch = Epoch::new(point.height.checked_div(old.epoch_length).unwrap_or(0));
-    let set = chain.validators(epoch)?;
-    let validators = set.iter().map(|(_, validator)| {
+    let (_, members) = view.set_of(epoch.get())?;
+    let validators = members.iter().map(|validator| {
         let participant = ParticipantId::new(&validator.name)?;
         Ok(GenesisValidator { participant, key: validator.key, network_key: validator.network_key })
     });

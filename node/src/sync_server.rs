@@ -81,7 +81,8 @@ fn answer_all(asked: &Receiver<Asked>, source: &dyn BlockSource, snapshots: &Sna
         let (request, respond): (_, Box<dyn FnOnce(Response) + Send>) = match next {
             Asked::Validator(to, request) => {
                 let network = network.clone();
-                let send = move |response| network.send(&Destination::Validators(vec![to]), &PeerMessage::Response(response));
+                let send =
+                    move |response| network.send(&Destination::Validators(vec![to]), &PeerMessage::Response(response));
                 (request, Box::new(send))
             }
             Asked::Observer(responder, request) => (request, Box::new(move |response| responder.respond(response))),

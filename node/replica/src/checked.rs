@@ -115,7 +115,7 @@ pub(crate) enum Checked {
         epoch: Epoch,
         certifies_finality: bool,
     },
-    /// A batch of a lane that is none here.
+    /// A batch of a lane that is none here, or an answer about snapshots, which nobody asked for.
     Nothing,
     Batch(Arc<Batch>),
     Acknowledge(Acknowledgement),
@@ -139,8 +139,6 @@ pub(crate) enum Checked {
     FinalTip {
         height: Height,
     },
-    /// An answer about snapshots: only a node that has not begun yet asks.
-    Unasked,
 }
 
 impl CheckedMessage {
@@ -219,7 +217,8 @@ impl CheckedMessage {
                     Checked::FinalBlocks { id: response.id, blocks }
                 }
                 Found::Epoch(epoch) => Checked::Epoch { id: response.id, epoch },
-                Found::Snapshot(_) => Checked::Unasked,
+                // Only a node that has not begun yet asks.
+                Found::Snapshot(_) => Checked::Nothing,
             },
             PeerMessage::FinalTip { height } => Checked::FinalTip { height },
         }))

@@ -271,7 +271,6 @@ impl Replica {
                 }
             }
             Checked::Epoch { id, epoch } => self.rejoin(now, from, id, epoch, out),
-            Checked::Unasked => {}
             Checked::FinalTip { height } => self.catchup.heard(from, height),
         }
     }

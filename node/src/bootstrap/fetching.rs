@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use tonle_consensus::{Checkpoint, ValidatorIndex};
-use tonle_crypto::Digest;
+use tonle_consensus::Checkpoint;
+use tonle_crypto::{Digest, PublicKey};
 use tonle_ledger::{Bucket, StateKey};
 use tonle_replica::{SnapshotFound, SnapshotQuery};
 
@@ -40,7 +40,7 @@ enum Task {
 #[derive(Debug)]
 struct UnderWay {
     task: Task,
-    peer: ValidatorIndex,
+    peer: PublicKey,
     due: Instant,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Progress {
 pub(super) struct Fetching {
     checkpoint: Checkpoint,
     /// Those who hold the snapshot, and until when each rests.
-    holders: BTreeMap<ValidatorIndex, Option<Instant>>,
+    holders: BTreeMap<PublicKey, Option<Instant>>,
     waiting: VecDeque<Task>,
     under_way: BTreeMap<u64, UnderWay>,
     buckets: BTreeSet<Bucket>,
@@ -108,12 +108,12 @@ impl Fetching {
     }
 
     /// A peer holds the snapshot.
-    pub(super) fn holds(&mut self, peer: ValidatorIndex) {
+    pub(super) fn holds(&mut self, peer: PublicKey) {
         self.holders.entry(peer).or_insert(None);
     }
 
     /// A peer is not to be asked any more; what was asked of it others are asked for.
-    pub(super) fn lose(&mut self, peer: ValidatorIndex) {
+    pub(super) fn lose(&mut self, peer: PublicKey) {
         self.holders.remove(&peer);
         let lost: Vec<u64> = self.under_way.iter().filter(|(_, way)| way.peer == peer).map(|(id, _)| *id).collect();
         for id in lost {
@@ -136,7 +136,7 @@ impl Fetching {
     }
 
     /// What to ask of whom now.
-    pub(super) fn poll(&mut self, now: Instant) -> Vec<(ValidatorIndex, u64, SnapshotQuery)> {
+    pub(super) fn poll(&mut self, now: Instant) -> Vec<(PublicKey, u64, SnapshotQuery)> {
         let late: Vec<u64> = self.under_way.iter().filter(|(_, way)| way.due <= now).map(|(id, _)| *id).collect();
         for id in late {
             if let Some(peer) = self.put_back(id)
@@ -164,7 +164,7 @@ impl Fetching {
     }
 
     /// A peer's answer.
-    pub(super) fn answered(&mut self, now: Instant, from: ValidatorIndex, id: u64, found: SnapshotFound) -> Answered {
+    pub(super) fn answered(&mut self, now: Instant, from: PublicKey, id: u64, found: SnapshotFound) -> Answered {
         if self.under_way.get(&id).is_none_or(|way| way.peer != from) {
             return Answered::Unasked;
         }
@@ -242,15 +242,15 @@ impl Fetching {
     }
 
     /// Who has the least to do, among those who may be asked.
-    fn idlest(&self, now: Instant) -> Option<ValidatorIndex> {
-        let load = |peer: ValidatorIndex| self.under_way.values().filter(|way| way.peer == peer).count();
+    fn idlest(&self, now: Instant) -> Option<PublicKey> {
+        let load = |peer: PublicKey| self.under_way.values().filter(|way| way.peer == peer).count();
         let able = self.holders.iter().filter(|(_, rests)| rests.is_none_or(|until| until <= now));
         let idlest = able.map(|(peer, _)| (load(*peer), *peer)).min();
         idlest.filter(|(load, _)| *load < PER_PEER_MAX).map(|(_, peer)| peer)
     }
 
     /// What was asked waits again; says whom it was asked of.
-    fn put_back(&mut self, id: u64) -> Option<ValidatorIndex> {
+    fn put_back(&mut self, id: u64) -> Option<PublicKey> {
         let UnderWay { task, peer, .. } = self.under_way.remove(&id)?;
         self.waiting.push_front(task);
         Some(peer)

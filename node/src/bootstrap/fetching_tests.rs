@@ -73,21 +73,21 @@ impl Server {
     }
 }
 
-fn peer(index: u16) -> ValidatorIndex {
-    ValidatorIndex::new(index)
+fn peer(index: u8) -> PublicKey {
+    tonle_crypto::SecretKey::from_seed(&[index + 1; 32]).public()
 }
 
 /// Runs to the end; `act` says what a peer answers, or nothing. Gives what was taken, and what each peer's answers were.
 fn run(
     server: &Server,
-    peers: u16,
-    mut act: impl FnMut(ValidatorIndex, &SnapshotQuery, SnapshotFound) -> Option<SnapshotFound>,
-) -> (Values, Vec<(ValidatorIndex, Answered)>) {
+    peers: u8,
+    mut act: impl FnMut(PublicKey, &SnapshotQuery, SnapshotFound) -> Option<SnapshotFound>,
+) -> (Values, Vec<(PublicKey, Answered)>) {
     let mut now = Instant::now();
     let mut fetching = Fetching::new(server.checkpoint(), 1, now);
     (0..peers).for_each(|index| fetching.holds(peer(index)));
     let (mut taken, mut answers) = (Values::new(), Vec::new());
-    let (mut open, mut turn) = (Vec::<(ValidatorIndex, u64, SnapshotQuery)>::new(), 0);
+    let (mut open, mut turn) = (Vec::<(PublicKey, u64, SnapshotQuery)>::new(), 0);
     while !fetching.is_done() {
         assert!(!fetching.is_stranded(now), "nobody serves");
         open.extend(fetching.poll(now));

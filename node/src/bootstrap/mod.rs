@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use tonle_consensus::{Epoch, Height, ValidatorIndex};
-use tonle_crypto::Strict;
+use tonle_consensus::{Epoch, Height, ValidatorSet};
+use tonle_crypto::{PublicKey, Strict};
 use tonle_replica::{SnapshotFound, SnapshotOffer, SnapshotQuery, Trust};
 
 use crate::config::SyncMode;
+use crate::members::validators;
 use crate::metrics::Metrics;
 use crate::network;
 use crate::recovery::Chain;
@@ -80,7 +81,7 @@ impl Bootstrap<'_> {
     /// # Errors
     /// When the network cannot start, or the disk fails.
     pub async fn run(&self, config: network::Config) -> Result<Begins> {
-        let peers = config.validators.len().saturating_sub(1);
+        let peers = config.members.len().saturating_sub(1);
         let (network, events) = network::start(config).await?;
         let mut session = Session::new(network, events, peers);
         tracing::info!(mode = ?self.mode, "the disk is empty: asks peers for a snapshot");
@@ -107,11 +108,7 @@ impl Bootstrap<'_> {
     }
 
     /// Installs the newest snapshot that proves itself. `None` when it went away, or none did: begin again.
-    async fn attempt(
-        &self,
-        session: &mut Session,
-        mut offers: Vec<(ValidatorIndex, SnapshotOffer)>,
-    ) -> Result<Option<u64>> {
+    async fn attempt(&self, session: &mut Session, mut offers: Vec<(PublicKey, SnapshotOffer)>) -> Result<Option<u64>> {
         offers.sort_by_key(|(_, offer)| std::cmp::Reverse(offer.block.height()));
         let mut trust = self.genesis()?;
         while let Some(height) = offers.first().map(|(_, offer)| offer.block.height()) {
@@ -125,7 +122,7 @@ impl Bootstrap<'_> {
     }
 
     fn genesis(&self) -> Result<Trust> {
-        let set = self.chain.validators(Epoch::ZERO)?;
+        let set = ValidatorSet::new(Epoch::ZERO, validators(&self.chain.genesis.validators))?;
         Ok(Trust::genesis(self.chain.digest, set, self.chain.genesis.epoch_length))
     }
 
@@ -135,13 +132,13 @@ impl Bootstrap<'_> {
         session: &mut Session,
         trust: &mut Trust,
         height: Height,
-        offers: Vec<(ValidatorIndex, SnapshotOffer)>,
+        offers: Vec<(PublicKey, SnapshotOffer)>,
     ) -> Result<Option<(SnapshotOffer, Fetching)>> {
         let epoch = Epoch::new(height.get().checked_div(self.chain.genesis.epoch_length).unwrap_or(0));
         if trust.epoch() > epoch {
             *trust = self.genesis()?;
         }
-        let peers: Vec<ValidatorIndex> = offers.iter().map(|(peer, _)| *peer).collect();
+        let peers: Vec<PublicKey> = offers.iter().map(|(peer, _)| *peer).collect();
         if !session.follow(trust, epoch, &peers).await {
             return Ok(None);
         }
@@ -153,7 +150,7 @@ impl Bootstrap<'_> {
                     chosen.get_or_insert_with(|| (offer, fetching())).1.holds(peer);
                 }
                 Err(error) => {
-                    tracing::warn!(peer = peer.get(), %error, "an offer of a snapshot does not verify");
+                    tracing::warn!(%peer, %error, "an offer of a snapshot does not verify");
                     session.blame(peer, "offered a snapshot that does not verify");
                 }
             }
@@ -195,7 +192,7 @@ impl Bootstrap<'_> {
                 Heard::Answer(from, id, found) => match fetching.answered(Instant::now(), from, id, found) {
                     Answered::Values(values) => import.put(values)?,
                     Answered::Lie => session.blame(from, "sent a piece of state that does not verify"),
-                    Answered::Gone => tracing::info!(peer = from.get(), "a peer has let go of the snapshot"),
+                    Answered::Gone => tracing::info!(peer = %from, "a peer has let go of the snapshot"),
                     Answered::Unasked => {}
                 },
                 Heard::Nothing => {}

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tonle_consensus::{Epoch, Recipients, ValidatorIndex};
-use tonle_crypto::Strict;
+use tonle_consensus::Epoch;
+use tonle_crypto::{PublicKey, Strict};
 use tonle_replica::{Found, PeerMessage, Query, Request, Response, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust};
 
-use crate::network::{Event, Network, Verdict};
+use crate::network::{Destination, Event, Network, Verdict};
 
 /// How long offers are waited for.
 const OFFERS_WAIT: Duration = Duration::from_secs(10);
@@ -24,11 +24,11 @@ pub(super) const TICK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) enum Heard {
     /// An answer about snapshots.
-    Answer(ValidatorIndex, u64, SnapshotFound),
+    Answer(PublicKey, u64, SnapshotFound),
     /// A peer is there.
-    Connected(ValidatorIndex),
+    Connected(PublicKey),
     /// A peer is gone.
-    Disconnected(ValidatorIndex),
+    Disconnected(PublicKey),
     /// Time has passed.
     Nothing,
 }
@@ -38,7 +38,7 @@ pub(super) enum Heard {
 pub(super) struct Session {
     network: Network,
     events: mpsc::Receiver<Event>,
-    connected: BTreeSet<ValidatorIndex>,
+    connected: BTreeSet<PublicKey>,
     peers: usize,
     next_id: u64,
 }
@@ -60,15 +60,15 @@ impl Session {
     }
 
     /// Asks a peer.
-    pub(super) fn ask(&mut self, peer: ValidatorIndex, id: u64, query: SnapshotQuery) {
+    pub(super) fn ask(&mut self, peer: PublicKey, id: u64, query: SnapshotQuery) {
         self.used(id);
         let request = Request { id, query: Query::Snapshot(query) };
-        self.network.send(&Recipients::One(peer), &PeerMessage::Request(request));
+        self.network.send(&Destination::Validators(vec![peer]), &PeerMessage::Request(request));
     }
 
     /// A peer said what no honest peer says.
-    pub(super) fn blame(&mut self, peer: ValidatorIndex, what: &'static str) {
-        tracing::warn!(peer = peer.get(), what, "a peer is not asked for the snapshot any more");
+    pub(super) fn blame(&mut self, peer: PublicKey, what: &'static str) {
+        tracing::warn!(%peer, what, "a peer is not asked for the snapshot any more");
         self.network.penalise(peer, what);
         self.connected.remove(&peer);
     }
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// What peers offer.
-    pub(super) async fn offers(&mut self) -> Vec<(ValidatorIndex, SnapshotOffer)> {
+    pub(super) async fn offers(&mut self) -> Vec<(PublicKey, SnapshotOffer)> {
         let mut until = Instant::now() + OFFERS_WAIT;
         let (mut asked, mut answers, mut offers) = (BTreeMap::new(), 0usize, Vec::new());
         while Instant::now() < until && answers < self.peers {
@@ -133,14 +133,14 @@ impl Session {
     }
 
     /// Goes forward to the epoch `to` with what `peers` say; false when none of them leads there.
-    pub(super) async fn follow(&mut self, trust: &mut Trust, to: Epoch, peers: &[ValidatorIndex]) -> bool {
+    pub(super) async fn follow(&mut self, trust: &mut Trust, to: Epoch, peers: &[PublicKey]) -> bool {
         for peer in peers {
             while trust.epoch() < to {
                 let before = trust.epoch();
                 let Some(found) = self.boundaries(*peer, before, to).await else { break };
                 for boundary in found {
                     if let Err(error) = trust.follow(boundary, &Strict) {
-                        tracing::warn!(peer = peer.get(), %error, "a boundary does not verify");
+                        tracing::warn!(%peer, %error, "a boundary does not verify");
                         self.blame(*peer, "sent a boundary of epochs that does not verify");
                         break;
                     }
@@ -153,12 +153,7 @@ impl Session {
         trust.epoch() == to
     }
 
-    async fn boundaries(
-        &mut self,
-        peer: ValidatorIndex,
-        from: Epoch,
-        to: Epoch,
-    ) -> Option<Vec<tonle_replica::Boundary>> {
+    async fn boundaries(&mut self, peer: PublicKey, from: Epoch, to: Epoch) -> Option<Vec<tonle_replica::Boundary>> {
         let (id, until) = (self.next_id, Instant::now() + BOUNDARIES_WAIT);
         self.ask(peer, id, SnapshotQuery::Boundaries { from, to });
         while Instant::now() < until {

@@ -44,7 +44,8 @@ impl BoundaryHistory for History {
         self.chain.genesis.epoch_length
     }
     fn validators(&self, epoch: Epoch) -> Option<ValidatorSet> {
-        self.chain.validators(epoch).ok()
+        let (_, members) = found(self.database.view().set_of(epoch.get()).map(Some))?;
+        ValidatorSet::new(epoch, members).ok()
     }
     fn begun_from(&self) -> Vec<Boundary> {
         found(self.database.view().begun_from().map(Some)).unwrap_or_default()

@@ -12,8 +12,9 @@ use tonle_ledger::{Change, Genesis, Point, StateKey};
 use tonle_replica::{Boundary, CertifiedBlock};
 
 use super::snapshot::encode_boundaries;
-use super::tables::{self, Outcome, Tip, blocks, metadata, outcomes};
+use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes};
 use super::{Database, Error, database};
+use crate::members::validators;
 use crate::segment;
 
 /// A database under construction.
@@ -119,6 +120,7 @@ impl Import {
         batch.put_cf(database.family(outcomes::OUTCOMES)?, key, outcome.encode());
         batch.put_cf(database.family(blocks::DIGESTS)?, blocks::digest_key(&begun.block.digest()), key);
         batch.put_cf(database.family(blocks::BLOCKS)?, key, blocks::value(&entry));
+        put_sets(&database, &mut batch, genesis, begun.boundaries)?;
         let about = database.family(metadata::METADATA)?;
         batch.put_cf(about, metadata::SCHEMA, tables::SCHEMA_VERSION.to_be_bytes());
         batch.put_cf(about, metadata::GENESIS, chain.as_bytes());
@@ -134,4 +136,24 @@ impl Import {
         std::fs::rename(&from, &to).map_err(|source| Error::io(&to, "put the database in its place", source))?;
         segment::sync_directory(&data)
     }
+}
+
+/// The validators of genesis, and those of each epoch that began with others.
+fn put_sets(
+    database: &Database,
+    batch: &mut WriteBatch,
+    genesis: &Genesis,
+    boundaries: &[Boundary],
+) -> Result<(), Error> {
+    let family = database.family(epochs::EPOCHS)?;
+    let mut before = validators(&genesis.validators);
+    batch.put_cf(family, epochs::key(0), epochs::value(&before));
+    for boundary in boundaries.iter().filter(|_| genesis.epoch_length > 0) {
+        if boundary.members != before {
+            before.clone_from(&boundary.members);
+            let epoch = boundary.header.height().get() / genesis.epoch_length;
+            batch.put_cf(family, epochs::key(epoch), epochs::value(&before));
+        }
+    }
+    Ok(())
 }

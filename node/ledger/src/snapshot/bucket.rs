@@ -47,6 +47,7 @@ impl Bucket {
             | StateKey::Participant(_)
             | StateKey::Asset(_)
             | StateKey::Account(_)
+            | StateKey::Validators
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         }
@@ -66,7 +67,8 @@ impl Bucket {
             | StateKey::Asset(_)
             | StateKey::IdBucket(_)
             | StateKey::ReferenceBucket(_)
-            | StateKey::Account(_) => None,
+            | StateKey::Account(_)
+            | StateKey::Validators => None,
         }
     }
 
@@ -253,7 +255,8 @@ fn name(key: &StateKey) -> Option<Digest> {
         | StateKey::Asset(_)
         | StateKey::IdBucket(_)
         | StateKey::ReferenceBucket(_)
-        | StateKey::Account(_) => None,
+        | StateKey::Account(_)
+        | StateKey::Validators => None,
     }
 }
 
