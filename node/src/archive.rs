@@ -84,11 +84,11 @@ impl Archive for DatabaseArchive {
     }
 
     fn sets(&self, epoch: u64) -> Result<Vec<(u64, Vec<Validator>)>, ArchiveFailed> {
-        self.0.view().sets(epoch).map_err(|error| failed(&error))
+        self.database.view().sets(epoch).map_err(|error| failed(&error))
     }
 
     fn validators(&self) -> Result<(Validators, u64), ArchiveFailed> {
-        let view = self.0.view();
+        let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         Ok((view.validators().map_err(|error| failed(&error))?, height))
     }
