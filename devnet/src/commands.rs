@@ -69,6 +69,9 @@ pub enum Command {
     Restart {
         /// The validator
         name: String,
+        /// With an empty disk, begin with a snapshot instead of genesis (sync.mode = "snapshot")
+        #[arg(long)]
+        snapshot: bool,
         /// Where it is
         #[command(flatten)]
         folder: Folder,
@@ -210,7 +213,7 @@ async fn dispatch(command: Command) -> Result<()> {
         }
         Command::Supervise { direct, folder } => up::supervise(&folder.open()?, direct).await,
         Command::Kill { name, wipe, folder } => report(&folder.open()?, &Request::Kill { name, wipe }).await,
-        Command::Restart { name, folder } => restart(&folder.open()?, &name).await,
+        Command::Restart { name, snapshot, folder } => restart(&folder.open()?, &name, snapshot).await,
         Command::Join { name, no_wait, folder } => joining::join(&folder.open()?, &name, !no_wait).await,
         Command::Leave { name, folder } => joining::leave(&folder.open()?, &name).await,
         Command::Partition { groups, heal_after, folder } => {
@@ -281,9 +284,9 @@ async fn down(directory: &Directory) -> Result<()> {
     print(&format!("stopped; state stays in {dir}"))
 }
 
-async fn restart(directory: &Directory, name: &str) -> Result<()> {
+async fn restart(directory: &Directory, name: &str, snapshot: bool) -> Result<()> {
     let start = Instant::now();
-    ask(directory, &Request::Restart { name: name.to_owned() }).await?;
+    ask(directory, &Request::Restart { name: name.to_owned(), snapshot }).await?;
     let bar = spinner();
     let deadline = start + CATCH_UP_PATIENCE;
     let mut target = None;

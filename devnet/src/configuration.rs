@@ -13,9 +13,10 @@ pub struct NodePorts {
     pub metrics: u16,
 }
 
-/// The text of a configuration file in `nodes/<name>/`. `peers` says at which loopback port each peer is dialled.
+/// The text of a configuration file in `nodes/<name>/`. `peers` says at which loopback port each peer is dialled;
+/// `snapshot`, that an empty disk is to begin with a snapshot.
 #[must_use]
-pub fn node_toml(ports: NodePorts, peers: &[(&str, u16)]) -> String {
+pub fn node_toml(ports: NodePorts, peers: &[(&str, u16)], snapshot: bool) -> String {
     let NodePorts { listen, grpc, metrics } = ports;
     let both = |port: u16| format!("[\"/ip4/127.0.0.1/tcp/{port}\", \"/ip4/127.0.0.1/udp/{port}/quic-v1\"]");
     let mut text = format!(
@@ -26,7 +27,9 @@ pub fn node_toml(ports: NodePorts, peers: &[(&str, u16)]) -> String {
          [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\n\
          # Many nodes share this machine.\n\
          [limits]\ncache_mib = 32\n\n\
+         [sync]\nmode = \"{}\"\n\n\
          [network]\nlisten = {}\n\n[network.peers]\n",
+        if snapshot { "snapshot" } else { "auto" },
         both(listen)
     );
     for (name, port) in peers {
@@ -43,13 +46,14 @@ mod tests {
     #[test]
     fn the_file_names_every_port_and_peer() {
         let ports = NodePorts { listen: 20_001, grpc: 50_051, metrics: 9_100 };
-        let text = node_toml(ports, &[("acleda", 30_001), ("wing", 30_002)]);
+        let text = node_toml(ports, &[("acleda", 30_001), ("wing", 30_002)], true);
         let expected = [
             "listen = [\"/ip4/127.0.0.1/tcp/20001\", \"/ip4/127.0.0.1/udp/20001/quic-v1\"]",
             "\"acleda\" = [\"/ip4/127.0.0.1/tcp/30001\", \"/ip4/127.0.0.1/udp/30001/quic-v1\"]",
             "\"wing\" = ",
             "listen = \"127.0.0.1:50051\"",
             "listen = \"127.0.0.1:9100\"",
+            "mode = \"snapshot\"",
         ];
         for line in expected {
             assert!(text.contains(line), "{line}");

@@ -84,13 +84,13 @@ impl Supervisor {
         // A validator that has lost its data is another matter: it has signed.
         let new = supervisor.members.iter().all(|member| !directory.data(&member.name).exists());
         for index in 0..supervisor.members.len() {
-            let config = supervisor.configure(index)?;
+            let config = supervisor.configure(index, false)?;
             if new {
                 process::found(&supervisor.binary, &config)?;
             }
         }
         for index in 0..supervisor.members.len() {
-            supervisor.launch(index)?;
+            supervisor.launch(index, false)?;
         }
         supervisor.write_state()?;
         Ok(supervisor)
@@ -153,9 +153,9 @@ impl Supervisor {
     }
 
     /// Starts a validator that is down; with other ports where its own were taken meanwhile.
-    fn launch(&mut self, index: usize) -> Result<()> {
+    fn launch(&mut self, index: usize, snapshot: bool) -> Result<()> {
         self.renew_ports(index)?;
-        let config = self.configure(index)?;
+        let config = self.configure(index, snapshot)?;
         let member = self.members.get_mut(index).context("no such validator")?;
         member.process = Some(Process::start(&self.binary, &config, &self.directory.log(&member.name))?);
         member.state = "running".to_owned();
@@ -163,7 +163,7 @@ impl Supervisor {
     }
 
     /// Writes a validator's configuration: where it is.
-    fn configure(&self, index: usize) -> Result<PathBuf> {
+    fn configure(&self, index: usize, snapshot: bool) -> Result<PathBuf> {
         let member = self.members.get(index).context("no such validator")?;
         let peers: Vec<(&str, u16)> = (0..)
             .zip(&self.members)
@@ -174,7 +174,7 @@ impl Supervisor {
             })
             .collect();
         let config = self.directory.config(&member.name);
-        write_whole(&config, node_toml(member.ports, &peers).as_bytes())?;
+        write_whole(&config, node_toml(member.ports, &peers, snapshot).as_bytes())?;
         Ok(config)
     }
 
@@ -199,7 +199,7 @@ impl Supervisor {
     async fn handle(&mut self, request: Request) -> Result<Reply> {
         match request {
             Request::Kill { name, wipe } => self.kill(&name, wipe).await,
-            Request::Restart { name } => self.restart(&name).await,
+            Request::Restart { name, snapshot } => self.restart(&name, snapshot).await,
             Request::Join { name } => self.join(&name),
             Request::Leave { name } => self.leave(&name).await,
             Request::Partition { groups, heal_after_ms } => self.partition(&groups, heal_after_ms),
@@ -225,14 +225,14 @@ impl Supervisor {
         Ok(Reply::Done(format!("{name} killed (SIGKILL, pid {}){wiped}", process.pid())))
     }
 
-    async fn restart(&mut self, name: &str) -> Result<Reply> {
+    async fn restart(&mut self, name: &str, snapshot: bool) -> Result<Reply> {
         let index = self.index(name)?;
         let member = self.members.get_mut(index).context("no such validator")?;
         if let Some(mut process) = member.process.take() {
             process.stop().await?;
             member.state = "stopped".to_owned();
         }
-        self.launch(index)?;
+        self.launch(index, snapshot)?;
         self.write_state()?;
         notice(&format!("{name} started"));
         Ok(Reply::Done(format!("{name} started")))

@@ -11,13 +11,21 @@ use crate::storage::{Database, Error, KeptMisbehaviour};
 
 /// The archive of one database.
 #[derive(Debug, Clone)]
-pub struct DatabaseArchive(Arc<Database>);
+pub struct DatabaseArchive {
+    database: Arc<Database>,
+    earliest: u64,
+}
 
 impl DatabaseArchive {
     /// Reads from `database`.
-    #[must_use]
-    pub fn new(database: Arc<Database>) -> Self {
-        DatabaseArchive(database)
+    ///
+    /// # Errors
+    /// [`Error`] when it cannot be read where it begins.
+    pub fn new(database: Arc<Database>) -> Result<Self, Error> {
+        let lowest = database.view().lowest()?;
+        // Of the block that a snapshot begins with, receipts are not here.
+        let earliest = if lowest == 0 { 0 } else { lowest.saturating_add(1) };
+        Ok(DatabaseArchive { database, earliest })
     }
 }
 
@@ -29,16 +37,15 @@ fn failed(error: &Error) -> ArchiveFailed {
 
 impl Archive for DatabaseArchive {
     fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KeptMisbehaviour>, ArchiveFailed> {
-        self.0.misbehaviour(after, max).map_err(|error| failed(&error))
+        self.database.misbehaviour(after, max).map_err(|error| failed(&error))
     }
 
     fn earliest(&self) -> u64 {
-        // Nothing is pruned: genesis is height 0.
-        0
+        self.earliest
     }
 
     fn block(&self, height: u64) -> Result<Option<StoredBlock>, ArchiveFailed> {
-        let view = self.0.view();
+        let view = self.database.view();
         let block = view.block(height).map_err(|error| failed(&error))?;
         let outcome = view.outcome(height).map_err(|error| failed(&error))?;
         Ok(block.zip(outcome).map(|(block, outcome)| StoredBlock {
@@ -51,48 +58,48 @@ impl Archive for DatabaseArchive {
     }
 
     fn certificate(&self, height: u64) -> Result<Option<QuorumCertificate>, ArchiveFailed> {
-        let block = self.0.view().block(height).map_err(|error| failed(&error))?;
+        let block = self.database.view().block(height).map_err(|error| failed(&error))?;
         Ok(block.and_then(|block| block.certificate))
     }
 
     fn locate(&self, transaction: TransactionId) -> Result<Option<(u64, u32)>, ArchiveFailed> {
-        self.0.view().locate(&transaction).map_err(|error| failed(&error))
+        self.database.view().locate(&transaction).map_err(|error| failed(&error))
     }
 
     fn receipts(&self, height: u64, from: u32, max: usize) -> Result<Vec<Receipt>, ArchiveFailed> {
-        self.0.view().receipts(height, from, max).map_err(|error| failed(&error))
+        self.database.view().receipts(height, from, max).map_err(|error| failed(&error))
     }
 
     fn transaction(&self, height: u64, index: u32) -> Result<Option<Vec<u8>>, ArchiveFailed> {
-        self.0.view().transaction(height, index).map_err(|error| failed(&error))
+        self.database.view().transaction(height, index).map_err(|error| failed(&error))
     }
 
     fn history(&self, account: AccountId, before: (u64, u32), max: usize) -> Result<Vec<(u64, u32)>, ArchiveFailed> {
-        self.0.view().history(&account, before, max).map_err(|error| failed(&error))
+        self.database.view().history(&account, before, max).map_err(|error| failed(&error))
     }
 
     fn account(&self, account: AccountId) -> Result<(Option<Account>, u64), ArchiveFailed> {
-        let view = self.0.view();
+        let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         Ok((view.account(account).map_err(|error| failed(&error))?, height))
     }
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {
-        self.0.prove_account(height, account).map_err(|error| failed(&error))
+        self.database.prove_account(height, account).map_err(|error| failed(&error))
     }
 
     fn sets(&self, epoch: u64) -> Result<Vec<(u64, Vec<Validator>)>, ArchiveFailed> {
-        self.0.view().sets(epoch).map_err(|error| failed(&error))
+        self.database.view().sets(epoch).map_err(|error| failed(&error))
     }
 
     fn validators(&self) -> Result<(Validators, u64), ArchiveFailed> {
-        let view = self.0.view();
+        let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         Ok((view.validators().map_err(|error| failed(&error))?, height))
     }
 
     fn supply(&self) -> Result<Vec<(Asset, u128)>, ArchiveFailed> {
-        let view = self.0.view();
+        let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         let outcome = view.outcome(height).map_err(|error| failed(&error))?;
         Ok(outcome.map(|outcome| outcome.supply).unwrap_or_default())

@@ -92,6 +92,17 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// How a node with an empty disk begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncMode {
+    /// With a snapshot, if the chain is more than two epochs long and a peer offers one; else like `Replay`.
+    Auto,
+    /// With genesis: it fetches and executes every block.
+    Replay,
+    /// With a snapshot, however long it takes until a peer offers one.
+    Snapshot,
+}
+
 /// Bounds that depend on the machine. What bounds the protocol stands in genesis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -124,6 +135,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Logging.
     pub log: Log,
+    /// How it begins with an empty disk.
+    pub sync: SyncMode,
     /// Bounds.
     pub limits: Limits,
 }
@@ -167,6 +180,7 @@ impl Config {
             grpc: grpc(&mut fields),
             metrics: metrics(&mut fields),
             log: log(&mut fields),
+            sync: sync(&mut fields),
             limits: limits(&mut fields),
         };
         if config.metrics.is_some_and(|metrics| metrics == config.grpc.listen() && metrics.port() != 0) {
@@ -249,6 +263,14 @@ fn log(fields: &mut Fields) -> Log {
         _ => LogFormat::Text,
     };
     Log { level, format }
+}
+
+fn sync(fields: &mut Fields) -> SyncMode {
+    match fields.choice("sync.mode", &["auto", "replay", "snapshot"]) {
+        "replay" => SyncMode::Replay,
+        "snapshot" => SyncMode::Snapshot,
+        _ => SyncMode::Auto,
+    }
 }
 
 fn limits(fields: &mut Fields) -> Limits {

@@ -47,6 +47,14 @@ pub struct ExecutedBlock {
     pub provable: u64,
 }
 
+impl ExecutedBlock {
+    /// Is it its epoch's last?
+    #[must_use]
+    pub fn ends_epoch(&self) -> bool {
+        self.block.block.header().fields().next_set.is_some()
+    }
+}
+
 /// The block was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -135,7 +143,7 @@ impl Worker {
     /// Executes `first` and what waits behind it, and makes all of it durable with one write.
     fn group(&mut self, first: FinalBlock, blocks: &Receiver<FinalBlock>) -> Result<Vec<ExecutedBlock>, Error> {
         let mut done = vec![self.execute(first)?];
-        while done.len() < GROUP_BLOCKS && self.pending.bytes() < GROUP_BYTES {
+        while done.len() < GROUP_BLOCKS && self.pending.bytes() < GROUP_BYTES && !ends_epoch(&done) {
             let Ok(next) = blocks.try_recv() else { break };
             done.push(self.execute(next)?);
         }
@@ -177,6 +185,11 @@ impl Worker {
         let provable = header.checkpoint().height.get();
         Ok(ExecutedBlock { block, input, executed, checkpoint, provable })
     }
+}
+
+/// A write ends with an epoch, so that the state of that height can be kept for peers before the next block changes it.
+fn ends_epoch(done: &[ExecutedBlock]) -> bool {
+    done.last().is_some_and(ExecutedBlock::ends_epoch)
 }
 
 #[cfg(test)]

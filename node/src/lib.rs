@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod backend;
 pub mod batch_log;
+pub mod bootstrap;
 pub mod config;
 pub mod data_directory;
 pub mod event_loop;
@@ -20,7 +21,9 @@ pub mod recovery;
 pub mod run;
 mod segment;
 pub mod signatures;
+pub mod snapshots;
 pub mod storage;
+pub mod succession;
 pub mod sync_server;
 pub mod telemetry;
 

@@ -88,6 +88,12 @@ pub struct Metrics {
     pub peer_messages_refused: Family<Reason, Counter>,
     /// Offences that this node holds proof of, those kept before this start too.
     pub misbehaviour: Family<Offender, Counter>,
+    /// Height of the snapshot that this node's database began with; 0 when it began with genesis.
+    pub snapshot_height: Gauge<u64, AtomicU64>,
+    /// While a snapshot is fetched: chunks verified.
+    pub snapshot_chunks: Gauge<u64, AtomicU64>,
+    /// While a snapshot is fetched: 256ths of the state tree that are here.
+    pub snapshot_covered: Gauge<u64, AtomicU64>,
     database: collectors::Database,
     registry: Registry,
 }
@@ -118,6 +124,9 @@ impl Metrics {
             requests_refused: Family::default(),
             peer_messages_refused: Family::default(),
             misbehaviour: Family::default(),
+            snapshot_height: Gauge::default(),
+            snapshot_chunks: Gauge::default(),
+            snapshot_covered: Gauge::default(),
             database: collectors::Database::default(),
             registry: Registry::default(),
         };
@@ -191,6 +200,21 @@ impl Metrics {
             "tonle_misbehaviour",
             "Offences of validators that this node holds proof of",
             self.misbehaviour.clone(),
+        );
+        registry.register(
+            "tonle_snapshot_height",
+            "Height of the snapshot that the database began with; 0: genesis",
+            self.snapshot_height.clone(),
+        );
+        registry.register(
+            "tonle_snapshot_chunks",
+            "Chunks verified of the snapshot that this process fetched",
+            self.snapshot_chunks.clone(),
+        );
+        registry.register(
+            "tonle_snapshot_covered_256ths",
+            "How much of its state tree is here, in 256ths",
+            self.snapshot_covered.clone(),
         );
         let build: Family<Version, ConstGauge<u64>, fn() -> ConstGauge<u64>> =
             Family::new_with_constructor(|| ConstGauge::new(1));

@@ -36,7 +36,8 @@ impl Chain {
     }
 
     /// The block of height 0: nothing is ordered yet, and its checkpoint holds the roots after genesis.
-    fn genesis_block(&self, checkpoint: Checkpoint) -> Block {
+    #[must_use]
+    pub fn genesis_block(&self, checkpoint: Checkpoint) -> Block {
         let payload = Cut::genesis(self.genesis.validators.len()).encode();
         let header = Header::new(HeaderFields {
             parent: Digest::ZERO,
@@ -159,7 +160,8 @@ impl Opening<'_> {
             );
         }
         let named = tip.block.header().checkpoint().height.get();
-        let checkpoints = view.checkpoints(named, stored.height)?;
+        // Below the snapshot that a database began from there is nothing.
+        let checkpoints = view.checkpoints(named.max(view.lowest()?), stored.height)?;
         drop(view);
         tracing::info!(
             height = stored.height,

@@ -8,6 +8,7 @@
 //!  peers' requests ◀── sync server ◀───────────┘
 //! ```
 
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
@@ -16,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tonle_consensus::Validator;
+use tonle_consensus::{Epoch, Validator, ValidatorSet};
 use tonle_crypto::{PublicKey, SecretKey};
 use tonle_ledger::{Executed, OperationResult, ParticipantId, RejectionCode, TransactionResult};
 use tonle_replica::Replica;
@@ -24,6 +25,7 @@ use tonle_replica::Replica;
 use crate::archive::DatabaseArchive;
 use crate::backend::{Peers, Running};
 use crate::batch_log::BatchLogEvent;
+use crate::bootstrap::Bootstrap;
 use crate::config::{Config, Grpc, Role};
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrival, EventLoop, Inbox, Parts, Roster, Shared};
@@ -36,7 +38,8 @@ use crate::members::validators;
 use crate::metrics::{self, Metrics, Reason};
 use crate::network;
 use crate::recovery::{Chain, Opened, Opening};
-use crate::storage::{Error, PeerSource};
+use crate::snapshots::Snapshots;
+use crate::storage::{Error, Import, PeerSource};
 use crate::sync_server::SyncServer;
 
 /// The node's keys, opened.
@@ -54,13 +57,18 @@ pub fn run(config: Config) -> Result<()> {
     let chain = Chain::new(genesis);
     let keys = open_keys(&config)?;
     let directory = DataDirectory::open(&config.data_dir)?;
+    let cache_bytes = usize::try_from(config.limits.cache_mib)?.saturating_mul(1 << 20);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("node").build()?;
+    if !runtime.block_on(bootstrap(&config, &chain, &keys, directory.path(), cache_bytes))? {
+        return Ok(());
+    }
     let (inbox, arrivals) = Inbox::new();
     let stored = inbox.clone();
     let opened = Opening {
         data: directory.path(),
         chain: &chain,
         keys: keys.validators.iter().map(SecretKey::public).collect(),
-        cache_bytes: usize::try_from(config.limits.cache_mib)?.saturating_mul(1 << 20),
+        cache_bytes,
         signature_threads: usize::try_from(config.limits.signature_threads)?,
     }
     .open(move |event| {
@@ -69,7 +77,6 @@ pub fn run(config: Config) -> Result<()> {
             BatchLogEvent::Failed(error) => Arrival::Failed(error),
         });
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("node").build()?;
     let ended = runtime.block_on(serve(&config, &chain, keys, opened, inbox, arrivals));
     // Nothing that runs on the runtime needs to end in order: what must be durable is.
     runtime.shutdown_background();
@@ -84,6 +91,33 @@ fn open_keys(config: &Config) -> Result<Keys> {
         Role::Observer => Vec::new(),
     };
     Ok(Keys { validators, network: key_file::load(&config.network.key_file, passphrase)? })
+}
+
+/// Fills an empty disk from a snapshot if that is wanted. Its progress stands in the metrics meanwhile. False when the
+/// process was told to stop.
+async fn bootstrap(config: &Config, chain: &Chain, keys: &Keys, data: &Path, cache_bytes: usize) -> Result<bool> {
+    Import::clear(data)?;
+    let metrics = Metrics::new();
+    let bootstrap = Bootstrap { data, chain, mode: config.sync, cache_bytes, metrics: Arc::clone(&metrics) };
+    if !bootstrap.is_wanted() {
+        return Ok(true);
+    }
+    let shutdown = CancellationToken::new();
+    let serving = serve_metrics(config, metrics, &shutdown).await?;
+    // It only dials: the node itself listens.
+    let founders = ValidatorSet::new(Epoch::ZERO, validators(&chain.genesis.validators))?;
+    let network =
+        network::Config { listen: Vec::new(), ..network_config(config, chain, keys, &Shared::new(founders), &[]) };
+    let begun = tokio::select! {
+        begun = bootstrap.run(network) => begun.map(|_| true),
+        () = told_to_stop() => Ok(false),
+    };
+    if let Some(serving) = serving {
+        // The port is free again for the node's own metrics once the task is gone; its end is of no interest.
+        serving.abort();
+        let _ = serving.await;
+    }
+    begun
 }
 
 /// Starts everything, waits for the end, and stops everything.
@@ -103,9 +137,10 @@ async fn serve(
     let metrics = Metrics::with(|registry| network.metrics().register(registry));
     metrics.observe_database(Box::new(move |name| observed.property(name)));
     let finality = Arc::new(Finality::new(tip(&opened)?).measured(metrics.finality_seconds.clone()));
-    let execution = start_execution(&opened.database, opened.ledger, &inbox, &finality, &metrics)?;
+    let snapshots = snapshots(&opened, chain, &metrics)?;
+    let execution = start_execution(&opened.database, opened.ledger, &inbox, &finality, &metrics, snapshots.clone())?;
     let source = PeerSource::new(Arc::clone(&database), opened.batch_log.reader());
-    let sync_server = SyncServer::start(source, network.clone())?;
+    let sync_server = SyncServer::start(source, snapshots, network.clone())?;
     let peers = Peers::default();
     let intake = Intake {
         pool: opened.pool.clone(),
@@ -144,10 +179,10 @@ async fn serve(
     };
     let shutdown = CancellationToken::new();
     let api_chain = api_chain(config, chain, set, own)?;
-    let archive = Arc::new(DatabaseArchive::new(database));
+    let archive = Arc::new(DatabaseArchive::new(database)?);
     let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
     let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
-    serve_metrics(config, metrics, &shutdown).await?;
+    drop(serve_metrics(config, metrics, &shutdown).await?);
     let (thread, mut ended) = start_loop(EventLoop::new(parts, arrivals))?;
     tokio::spawn(intake.run(events));
     tracing::info!(grpc = %serving.address, network = ?network.listeners(), "the node runs");
@@ -179,13 +214,29 @@ fn why_ended(result: Result<Result<(), Error>, oneshot::error::RecvError>) -> Re
     }
 }
 
-async fn serve_metrics(config: &Config, metrics: Arc<Metrics>, shutdown: &CancellationToken) -> Result<()> {
-    let Some(address) = config.metrics else { return Ok(()) };
+async fn serve_metrics(
+    config: &Config,
+    metrics: Arc<Metrics>,
+    shutdown: &CancellationToken,
+) -> Result<Option<tokio::task::JoinHandle<std::io::Result<()>>>> {
+    let Some(address) = config.metrics else { return Ok(None) };
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen for metrics on {address}: set metrics.listen to a free port"))?;
-    tokio::spawn(metrics::serve(listener, metrics, shutdown.clone()));
-    Ok(())
+    Ok(Some(tokio::spawn(metrics::serve(listener, metrics, shutdown.clone()))))
+}
+
+/// The snapshots that peers are served from: one at once, if the database stands at an epoch's end.
+fn snapshots(opened: &Opened, chain: &Chain, metrics: &Metrics) -> Result<Snapshots> {
+    let lowest = opened.database.view().lowest()?;
+    metrics.snapshot_height.set(lowest);
+    let snapshots = Snapshots::new(Arc::clone(&opened.database), chain.clone());
+    let header = opened.recovered.tip.block.header();
+    // The snapshot that it began from cannot be offered: what led to its results root is not here.
+    if header.fields().next_set.is_some() && header.height().get() > lowest {
+        snapshots.capture(header.height().get())?;
+    }
+    Ok(snapshots)
 }
 
 /// What gRPC tells about the chain and this node.
@@ -217,10 +268,16 @@ fn start_execution(
     inbox: &Inbox,
     finality: &Arc<Finality>,
     metrics: &Arc<Metrics>,
+    snapshots: Snapshots,
 ) -> Result<Execution> {
     let (inbox, finality, metrics) = (inbox.clone(), Arc::clone(finality), Arc::clone(metrics));
     let tell = move |event| match event {
         ExecutionEvent::Executed(block) => {
+            if block.ends_epoch()
+                && let Err(error) = snapshots.capture(block.executed.height)
+            {
+                tracing::warn!(%error, "the state after the epoch's last block is not kept for peers");
+            }
             tracing::trace!(target: "tonle::departure", height = block.executed.height, "receipts leave");
             let members = block.executed.validators.as_ref().map(|version| validators(&version.members).into());
             inbox.send(Arrival::Executed { checkpoint: block.checkpoint, members });

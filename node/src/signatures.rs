@@ -178,7 +178,7 @@ fn class(message: &PeerMessage) -> Class {
         PeerMessage::Batch(_) | PeerMessage::Misbehaviour(_) | PeerMessage::MisbehaviourKnown { .. } => Class::Data,
         PeerMessage::Response(response) => match response.found {
             Found::Block(_) | Found::Epoch(_) => Class::Control,
-            Found::Batches(_) | Found::FinalBlocks(_) => Class::Data,
+            Found::Batches(_) | Found::FinalBlocks(_) | Found::Snapshot(_) => Class::Data,
         },
     }
 }

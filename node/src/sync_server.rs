@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use tonle_crypto::PublicKey;
-use tonle_replica::{BlockSource, PeerMessage, Request, serve};
+use tonle_replica::{BlockSource, Found, PeerMessage, Query, Request, Response, serve};
 
 use crate::network::{Destination, Network, Responder};
+use crate::snapshots::Snapshots;
 
 /// Requests that wait. Each peer may have eight under way at the network's door; beyond, a request goes unanswered and
 /// its peer asks somebody else.
@@ -27,15 +28,20 @@ pub struct SyncServer {
 }
 
 impl SyncServer {
-    /// Starts the thread, which reads from `source` and answers over `network`.
+    /// Starts the thread, which reads from `source` and answers over `network`. What is asked of `snapshots` these answer,
+    /// mostly on threads of their own.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(source: impl BlockSource + Send + 'static, network: Network) -> std::io::Result<Self> {
+    pub fn start(
+        source: impl BlockSource + Send + 'static,
+        snapshots: Snapshots,
+        network: Network,
+    ) -> std::io::Result<Self> {
         let (queue, asked) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("sync-server".to_owned())
-            .spawn(move || answer_all(&asked, &source, &network))?;
+            .spawn(move || answer_all(&asked, &source, &snapshots, &network))?;
         Ok(SyncServer { queue, _thread: thread })
     }
 
@@ -70,14 +76,25 @@ impl ObserverRequests {
     }
 }
 
-fn answer_all(asked: &Receiver<Asked>, source: &dyn BlockSource, network: &Network) {
+fn answer_all(asked: &Receiver<Asked>, source: &dyn BlockSource, snapshots: &Snapshots, network: &Network) {
     while let Ok(next) = asked.recv() {
-        match next {
+        let (request, respond): (_, Box<dyn FnOnce(Response) + Send>) = match next {
             Asked::Validator(to, request) => {
-                let response = serve(&request, source);
-                network.send(&Destination::Validators(vec![to]), &PeerMessage::Response(response));
+                let network = network.clone();
+                let send =
+                    move |response| network.send(&Destination::Validators(vec![to]), &PeerMessage::Response(response));
+                (request, Box::new(send))
             }
-            Asked::Observer(responder, request) => responder.respond(serve(&request, source)),
+            Asked::Observer(responder, request) => (request, Box::new(move |response| responder.respond(response))),
+        };
+        match request.query {
+            Query::Snapshot(query) => {
+                snapshots
+                    .answer(query, move |found| respond(Response { id: request.id, found: Found::Snapshot(found) }));
+            }
+            Query::Block { .. } | Query::Batches { .. } | Query::FinalBlocks { .. } | Query::Epoch => {
+                respond(serve(&request, source));
+            }
         }
     }
 }

@@ -174,6 +174,11 @@ impl Growing {
         Growing { parent: genesis, tip: Tip::EMPTY }
     }
 
+    /// On from a block, whose lane ends at `tip`.
+    pub(crate) fn after(block: &FinalBlock, tip: Tip) -> Self {
+        Growing { parent: block.block.clone(), tip }
+    }
+
     /// The next block, with one batch of `transactions` unless there are none. Without `certified` it is final by a
     /// later one.
     pub(crate) fn next(

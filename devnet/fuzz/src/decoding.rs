@@ -11,13 +11,14 @@ use tonle_consensus::{
     SIDECAR_BYTES_MAX, SigningContext, TimeoutCertificate, VALIDATORS_MAX, contradict,
 };
 use tonle_crypto::{Canonical, Strict, Verify};
+use tonle_ledger::Bucket;
 use tonle_replica::bounds::{
-    BATCH_BYTES_MAX, BATCH_CONTENT_BYTES_MAX, BATCH_OPERATIONS_MAX, BATCH_TRANSACTIONS_MAX, RESPONSE_BATCHES_MAX,
-    RESPONSE_BLOCKS_MAX,
+    BATCH_BYTES_MAX, BATCH_CONTENT_BYTES_MAX, BATCH_OPERATIONS_MAX, BATCH_TRANSACTIONS_MAX, BOUNDARIES_MAX,
+    RESPONSE_BATCHES_MAX, RESPONSE_BLOCKS_MAX,
 };
 use tonle_replica::{
     Batch, BatchContext, CheckedMessage, Cut, Found, MISBEHAVIOUR_BYTES_MAX, Misbehaviour, OffenceKind, PeerContext,
-    PeerMessage, RawBatch,
+    PeerMessage, RawBatch, SnapshotFound,
 };
 
 use crate::forge::{CHAIN, NODES, peers, validators};
@@ -93,7 +94,7 @@ fn bears_signatures(message: &PeerMessage) -> bool {
         | PeerMessage::FinalTip { .. }
         | PeerMessage::MisbehaviourKnown { .. } => false,
         PeerMessage::Response(response) => match &response.found {
-            Found::Block(_) | Found::Epoch(_) => false,
+            Found::Block(_) | Found::Epoch(_) | Found::Snapshot(_) => false,
             Found::Batches(batches) => !batches.is_empty(),
             Found::FinalBlocks(blocks) => !blocks.is_empty(),
         },
@@ -108,6 +109,7 @@ fn peer_bounds(message: &PeerMessage) {
         PeerMessage::Response(response) => match &response.found {
             Found::Block(block) => block.iter().for_each(block_bounds),
             Found::Epoch(_) => {}
+            Found::Snapshot(found) => snapshot_bounds(found),
             Found::Batches(batches) => {
                 assert!(batches.len() <= RESPONSE_BATCHES_MAX);
                 batches.iter().for_each(|batch| batch_bounds(batch));
@@ -119,6 +121,35 @@ fn peer_bounds(message: &PeerMessage) {
         },
         PeerMessage::Misbehaviour(proof) => assert!(proof.encode().len() <= MISBEHAVIOUR_BYTES_MAX),
         PeerMessage::Request(_) | PeerMessage::FinalTip { .. } | PeerMessage::MisbehaviourKnown { .. } => {}
+    }
+}
+
+fn snapshot_bounds(found: &SnapshotFound) {
+    match found {
+        SnapshotFound::Boundaries(boundaries) => {
+            assert!(boundaries.len() <= BOUNDARIES_MAX);
+            assert!(boundaries.iter().all(|boundary| boundary.members.len() <= VALIDATORS_MAX));
+            boundaries.iter().for_each(|boundary| quorum_bounds(&boundary.certificate));
+        }
+        SnapshotFound::Offer(offer) => {
+            if let Some(offer) = offer {
+                block_bounds(&offer.block);
+                quorum_bounds(&offer.certificate);
+                assert!(offer.covering.len() <= RESPONSE_BLOCKS_MAX);
+            }
+        }
+        // Whatever decodes is judged without a panic, against any root.
+        SnapshotFound::State(chunk) => {
+            if let Some(chunk) = chunk {
+                assert!(chunk.verify(&CHAIN, &CHAIN).is_err(), "a state for a root that is none");
+            }
+        }
+        SnapshotFound::Bucket(chunk) => {
+            if let Some(chunk) = chunk {
+                assert!(chunk.verify(Bucket::Ids(1), &CHAIN).is_err(), "a bucket for a digest that is none");
+                assert!(chunk.verify(Bucket::References(1), &CHAIN).is_err(), "a bucket for a digest that is none");
+            }
+        }
     }
 }
 

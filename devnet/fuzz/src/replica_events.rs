@@ -385,6 +385,7 @@ impl Peers {
                 Found::Batches(down.take_while(|batch| batch.seq() > floor).cloned().collect())
             }
             Query::FinalBlocks { from } => Found::FinalBlocks(self.run(input, node, from)),
+            Query::Snapshot(query) => Found::Snapshot(query.nothing()),
             Query::Epoch => Found::Epoch(input.u8().checked_sub(1).map(|epoch| Epoch::new(u64::from(epoch % 4)))),
         };
         let from = if input.rarely() { self.peer(input) } else { peer };

@@ -9,9 +9,10 @@ use tonle_consensus::{
     Surrender, View,
 };
 use tonle_crypto::{Canonical, Digest, Writer};
+use tonle_ledger::{Bucket, BucketChunk, BucketGroup, StateChunk, StateKey};
 use tonle_replica::{
-    AcknowledgedLane, Acknowledgement, CertifiedBlock, Cut, Found, LaneFork, Misbehaviour, PeerMessage, Query,
-    RawBatch, Request, Response, Tip,
+    AcknowledgedLane, Acknowledgement, Boundary, CertifiedBlock, Cut, Found, LaneFork, Misbehaviour, PeerMessage,
+    Query, RawBatch, Request, Response, SnapshotFound, SnapshotOffer, SnapshotQuery, Tip,
 };
 
 use crate::forge::{Forge, NODES, child, every_operation, genesis, key, roots, transaction, transfer_of, validator};
@@ -108,7 +109,47 @@ pub(crate) fn peer_messages() -> Seeds {
         ("misbehaviour-known", PeerMessage::MisbehaviourKnown { offence: BLOCK }),
     ]);
     seeds.extend(proofs().into_iter().map(|(name, proof)| (name, PeerMessage::Misbehaviour(Arc::new(proof)))));
+    let snapshots = snapshot_queries().into_iter().map(|(name, query)| (name, request(Query::Snapshot(query))));
+    let found = snapshot_answers().into_iter().map(|(name, found)| (name, response(Found::Snapshot(found))));
+    seeds.extend(snapshots.chain(found));
     named(seeds.into_iter().map(|(name, message)| (name, message.encode())))
+}
+
+fn snapshot_queries() -> Vec<(&'static str, SnapshotQuery)> {
+    let height = Height::new(8);
+    vec![
+        ("request-boundaries", SnapshotQuery::Boundaries { from: Epoch::ZERO, to: Epoch::new(2) }),
+        ("request-offer", SnapshotQuery::Offer),
+        ("request-state", SnapshotQuery::State { height, path: BLOCK }),
+        ("request-bucket", SnapshotQuery::Bucket { height, bucket: Bucket::Ids(7), link: BLOCK }),
+    ]
+}
+
+fn snapshot_answers() -> Vec<(&'static str, SnapshotFound)> {
+    let (blocks, quorum) = (chain(), quorum());
+    let certificate = forge().quorum(QuorumKind::Finalized, View::new(4), blocks[2].digest(), &quorum);
+    let members = crate::forge::validators(NODES, 1).iter().map(|(_, validator)| validator.clone()).collect();
+    let boundary = Boundary { header: blocks[2].header().clone(), certificate: certificate.clone(), members };
+    let offer = SnapshotOffer {
+        block: blocks[1].clone(),
+        covering: vec![blocks[2].header().clone()],
+        certificate,
+        results_before: BLOCK,
+        receipts_root: BLOCK,
+    };
+    let values = vec![(StateKey::IdBucket(7), vec![1; 32]), (StateKey::ReferenceBucket(8), vec![2; 32])];
+    let state = StateChunk { siblings: vec![BLOCK, Digest::ZERO], values };
+    let groups = vec![
+        BucketGroup { before: BLOCK, entries: vec![3; 44] },
+        BucketGroup { before: Digest::ZERO, entries: vec![4; 44] },
+    ];
+    vec![
+        ("response-boundaries", SnapshotFound::Boundaries(vec![boundary])),
+        ("response-offer", SnapshotFound::Offer(Some(Box::new(offer)))),
+        ("response-no-offer", SnapshotFound::Offer(None)),
+        ("response-state", SnapshotFound::State(Some(state))),
+        ("response-bucket", SnapshotFound::Bucket(Some(BucketChunk { groups }))),
+    ]
 }
 
 /// Choices: set size, kind of message, then zeros, which are honest.

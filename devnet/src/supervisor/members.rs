@@ -67,8 +67,8 @@ impl Supervisor {
         let offset = u16::try_from(self.members.len())?;
         self.members.push(Member::new(name.to_owned(), offset, &mut self.ports)?);
         let index = self.index(name)?;
-        process::found(&self.binary, &self.configure(index)?)?;
-        self.launch(index)?;
+        process::found(&self.binary, &self.configure(index, false)?)?;
+        self.launch(index, false)?;
         self.write_state()?;
         notice(&format!("{name} started: it waits to be listed"));
         Ok(Reply::Done(format!("{name} started")))

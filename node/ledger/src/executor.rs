@@ -25,8 +25,8 @@ use crate::{
 
 /// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
 /// before the first. An id's entry is `id 32 B ‖ height u64 ‖ index u32`, a reference's `scope 32 B ‖ record`.
-static ID_BUCKET: Domain = Domain::new("tonle v1 id bucket");
-static REFERENCE_BUCKET: Domain = Domain::new("tonle v1 reference bucket");
+pub(crate) static ID_BUCKET: Domain = Domain::new("tonle v1 id bucket");
+pub(crate) static REFERENCE_BUCKET: Domain = Domain::new("tonle v1 reference bucket");
 
 /// The last executed block, as stored with the state under [`StateKey::Point`].
 ///

@@ -39,6 +39,7 @@ mod reference;
 mod rejection;
 mod results;
 mod run;
+mod snapshot;
 mod state;
 mod transaction;
 mod tree;
@@ -61,6 +62,10 @@ pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
 pub use rejection::{Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};
+pub use snapshot::{
+    BUCKET_GROUP_BYTES_MAX, Bucket, BucketChunk, BucketGroup, BucketOrder, BucketPart, CHUNK_BYTES, Outline, Region,
+    StateChunk,
+};
 pub use state::{Change, StateKey, StateReader};
 pub use transaction::{SignedTransaction, TransactionBody};
 pub use validators::{

@@ -22,7 +22,7 @@ static LEAF: Domain = Domain::new("tonle v1 state leaf");
 static NODE: Domain = Domain::new("tonle v1 state node");
 
 /// Largest value that a proof carries.
-const MAX_VALUE_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// The proof does not lead to the root, or is not about what it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -67,6 +67,12 @@ pub const RESPONSE_BATCHES_MAX: usize = 512;
 pub const RESPONSE_BLOCKS: u64 = 128;
 /// Final blocks of one response at most, while looking for one with its own certificate.
 pub const RESPONSE_BLOCKS_MAX: usize = 1_024;
+/// Boundaries of epochs of one response. Each takes at most 20 KB: a certificate and a set of 100 validators.
+pub const BOUNDARIES_MAX: usize = 64;
+/// Boundaries that one follows from genesis on, and keeps: as many changes of the validators.
+pub const BOUNDARIES_KEPT_MAX: usize = 65_536;
+/// Epochs that one response about boundaries looks at.
+pub const BOUNDARIES_SCANNED_MAX: usize = 1_024;
 /// Requests that a peer may make in a second; more are dropped, and an honest peer asks another.
 pub const REQUESTS_PER_SECOND: u64 = 512;
 /// Largest message between validators: a response, and its framing.

@@ -119,7 +119,7 @@ pub(crate) enum Checked {
         epoch: Epoch,
         certifies_finality: bool,
     },
-    /// A batch of a lane that is none here.
+    /// A batch of a lane that is none here, or an answer about snapshots, which nobody asked for.
     Nothing,
     Batch(Arc<Batch>),
     Acknowledge(Acknowledgement),
@@ -229,6 +229,8 @@ impl CheckedMessage {
                     Checked::FinalBlocks { id: response.id, blocks }
                 }
                 Found::Epoch(epoch) => Checked::Epoch { id: response.id, epoch },
+                // Only a node that has not begun yet asks.
+                Found::Snapshot(_) => Checked::Nothing,
             },
             PeerMessage::FinalTip { height } => Checked::FinalTip { height },
             PeerMessage::Misbehaviour(proof) => {

@@ -34,6 +34,7 @@ mod misbehaviour;
 mod proposals;
 mod rejoin;
 mod replica;
+mod snapshot;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -48,3 +49,7 @@ pub use membership::Members;
 pub use message::{CertifiedBlock, Found, PeerMessage, Query, Request, Response};
 pub use misbehaviour::{LaneFork, MISBEHAVIOUR_BYTES_MAX, Misbehaviour, Offence, OffenceKind};
 pub use replica::Replica;
+pub use snapshot::{
+    Boundary, BoundaryHistory, InvalidSnapshot, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust, boundaries,
+    covering,
+};

@@ -14,7 +14,7 @@ use tonle_consensus::{Block, Epoch, Height, Message, QuorumCertificate};
 use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
 
 use crate::bounds::{RESPONSE_BATCHES_MAX, RESPONSE_BLOCKS_MAX};
-use crate::{Acknowledgement, Misbehaviour, RawBatch};
+use crate::{Acknowledgement, Misbehaviour, RawBatch, SnapshotFound, SnapshotQuery};
 
 /// A message between validators, as it travels. [`crate::CheckedMessage`] is what it becomes when it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub enum Query {
         /// The first height wanted.
         from: Height,
     },
+    /// What a node with an empty database begins from.
+    Snapshot(SnapshotQuery),
 }
 
 /// An answer.
@@ -96,6 +98,8 @@ pub enum Found {
     FinalBlocks(Vec<CertifiedBlock>),
     /// The epoch whose anchor is on this disk; nothing from one that may not sign itself.
     Epoch(Option<Epoch>),
+    /// Of a snapshot.
+    Snapshot(SnapshotFound),
 }
 
 /// A final block, with its own certificate of finality if it was finalized directly.
@@ -157,6 +161,7 @@ impl Canonical for Request {
             Query::Batches { digest, floor } => writer.u8(2).digest(digest).u64(*floor),
             Query::FinalBlocks { from } => writer.u8(3).value(from),
             Query::Epoch => writer.u8(4),
+            Query::Snapshot(query) => writer.u8(5).value(query),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -166,6 +171,7 @@ impl Canonical for Request {
             2 => Query::Batches { digest: reader.digest()?, floor: reader.u64()? },
             3 => Query::FinalBlocks { from: reader.value()? },
             4 => Query::Epoch,
+            5 => Query::Snapshot(reader.value()?),
             _ => return Err(CodecError::Invalid("query")),
         };
         Ok(Request { id, query })
@@ -191,6 +197,9 @@ impl Canonical for Response {
             Found::Epoch(epoch) => {
                 writer.u8(4).option(epoch.as_ref());
             }
+            Found::Snapshot(found) => {
+                writer.u8(5).value(found);
+            }
         }
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -203,6 +212,7 @@ impl Canonical for Response {
             }
             3 => Found::FinalBlocks(reader.list("final blocks", RESPONSE_BLOCKS_MAX)?),
             4 => Found::Epoch(reader.option()?),
+            5 => Found::Snapshot(reader.value()?),
             _ => return Err(CodecError::Invalid("response")),
         };
         Ok(Response { id, found })

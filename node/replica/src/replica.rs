@@ -315,7 +315,7 @@ impl Replica {
                 let batches = descend(*digest, *floor, |digest| self.lanes.batch(digest).map(|b| Arc::clone(b.raw())));
                 (!batches.is_empty()).then_some(Found::Batches(batches))
             }
-            Query::FinalBlocks { .. } => None,
+            Query::FinalBlocks { .. } | Query::Snapshot(_) => None,
             Query::Epoch => {
                 // R9: the answer says that all was shown, so it comes after.
                 self.engine(now, Input::Connected(from), out);

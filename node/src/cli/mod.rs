@@ -11,6 +11,7 @@ mod init;
 mod key;
 mod participant;
 mod pay;
+mod recover;
 mod run;
 mod status;
 mod validator;
@@ -80,6 +81,8 @@ enum Command {
     /// Show and check proofs that validators broke the rules.
     #[command(subcommand)]
     Evidence(evidence::Command),
+    /// From a surviving database, the genesis of a chain that follows one which lost a quorum's disks.
+    Recover(recover::Arguments),
     /// Check a finality receipt offline.
     Verify(verify::Arguments),
 }
@@ -101,6 +104,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Validator(command) => validator::run(&command),
         Command::Participant(command) => participant::run(&command),
         Command::Evidence(command) => evidence::run(&command),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
     };
     match outcome {

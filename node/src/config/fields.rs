@@ -15,7 +15,7 @@ use libp2p::multiaddr::Protocol;
 use super::{Overrides, Problem, Problems, RESERVED_VARIABLES};
 
 /// Every key there is; `network.peers` holds one key for each participant.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "node.role",
     "node.data_dir",
     "node.genesis",
@@ -30,6 +30,7 @@ const KEYS: [&str; 18] = [
     "metrics.listen",
     "log.level",
     "log.format",
+    "sync.mode",
     "limits.connections_max",
     "limits.grpc_calls_max",
     "limits.cache_mib",

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rocksdb::{Cache, ColumnFamily, DB, WriteBatch, WriteOptions};
@@ -11,6 +10,7 @@ use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{AccountId, AccountProof, Audit, Change, Executor, Genesis, Point, ProofSource, audit};
 use tonle_replica::CertifiedBlock;
 
+use super::forgetting::{Forgetting, HeldReferences};
 use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes, state};
 use super::{Error, View, options, write};
 use crate::members::validators;
@@ -19,7 +19,7 @@ use crate::members::validators;
 pub struct Database {
     pub(super) rocks: DB,
     pub(super) path: PathBuf,
-    pub(super) forget_before_ms: Arc<AtomicU64>,
+    pub(super) forgetting: Arc<Forgetting>,
     // Written together with the state, under its lock: whoever reads both sees the same height.
     proofs: RwLock<ProofSource>,
 }
@@ -57,18 +57,30 @@ impl Database {
     ) -> Result<Opened, Error> {
         let path = directory(data);
         let created = !Self::exists(data);
-        let forget_before_ms = Arc::new(AtomicU64::new(0));
-        let cache = Cache::new_lru_cache(cache_bytes);
-        let families = options::tables(&tables::ALL, &cache, &forget_before_ms);
-        let rocks = DB::open_cf_descriptors(&options::database(), &path, families)
-            .map_err(|source| Error::database(&path, "open the database", source))?;
-        let database = Database { rocks, path, forget_before_ms, proofs: RwLock::default() };
+        let database = Self::open_tables(path, cache_bytes)?;
         let chain = genesis.digest();
         let founded = database.check_owner(chain)?;
         let executor = if founded { database.load(genesis)? } else { database.found(genesis, chain, genesis_block)? };
         database.check_point(executor.point())?;
         *database.proofs.write().unwrap_or_else(PoisonError::into_inner) = executor.proofs();
         Ok(Opened { database: Arc::new(database), executor, created })
+    }
+
+    /// Opens the tables in `path`, whatever is in them.
+    pub(super) fn open_tables(path: PathBuf, cache_bytes: usize) -> Result<Self, Error> {
+        let forgetting = Arc::<Forgetting>::default();
+        let cache = Cache::new_lru_cache(cache_bytes);
+        let families = options::tables(&tables::ALL, &cache, forgetting.allowed());
+        let rocks = DB::open_cf_descriptors(&options::database(), &path, families)
+            .map_err(|source| Error::database(&path, "open the database", source))?;
+        Ok(Database { rocks, path, forgetting, proofs: RwLock::default() })
+    }
+
+    /// Keeps instruction references that the ledger lets go of from now on, for as long as the value lives: for who goes
+    /// on reading a [`View`] of this moment. Compaction does not heed views.
+    #[must_use]
+    pub fn hold_references(&self) -> HeldReferences {
+        self.forgetting.hold()
     }
 
     /// The database's directory.
@@ -165,7 +177,7 @@ impl Database {
         }
     }
 
-    fn load(&self, genesis: &Genesis) -> Result<Executor, Error> {
+    pub(super) fn load(&self, genesis: &Genesis) -> Result<Executor, Error> {
         self.view().scan(|values| Executor::open(genesis, values))
     }
 
@@ -206,7 +218,7 @@ impl Database {
     }
 
     pub(super) fn put_changes(&self, batch: &mut WriteBatch, changes: &[Change]) -> Result<(), Error> {
-        write::put_changes(batch, self.family(state::STATE)?, &self.forget_before_ms, changes);
+        write::put_changes(batch, self.family(state::STATE)?, &self.forgetting, changes);
         Ok(())
     }
 
@@ -235,6 +247,6 @@ impl fmt::Debug for Database {
     }
 }
 
-fn directory(data: &Path) -> PathBuf {
+pub(super) fn directory(data: &Path) -> PathBuf {
     data.join("db")
 }

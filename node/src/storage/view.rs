@@ -290,6 +290,26 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The entries of a table.
+    pub(super) fn entries(
+        &self,
+        table: &'static str,
+        options: ReadOptions,
+        mode: IteratorMode<'_>,
+    ) -> Result<impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), Error>>, Error> {
+        let family = self.database.family(table)?;
+        let entries = self.snapshot.iterator_cf_opt(family, options, mode);
+        Ok(entries.map(|entry| entry.map_err(|source| self.database.failed("read", source))))
+    }
+
+    pub(super) fn damaged(&self, table: &'static str, what: &'static str) -> Error {
+        self.database.damaged(table, what)
+    }
+
+    pub(super) fn ledger(&self, source: Fatal) -> Error {
+        self.database.ledger(source)
+    }
+
     fn get(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let family = self.database.family(table)?;
         self.snapshot.get_cf(family, key).map_err(|source| self.database.failed("read", source))

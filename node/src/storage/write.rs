@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{ColumnFamily, WriteBatch};
 use tonle_consensus::{QuorumCertificate, Validator, ValidatorSet};
@@ -12,17 +11,13 @@ use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{Change, Executed, ProofSource, StateKey, StateReader, TransactionId};
 use tonle_replica::{Batch, CertifiedBlock, FinalBlock};
 
+use super::forgetting::Forgetting;
 use super::tables::transactions;
 use super::tables::{Outcome, Tip, batches, blocks, epochs, history, metadata, outcomes, place_key, receipts, state};
 use super::{Database, Error};
 
 /// Applies the ledger's changes to a write.
-pub(super) fn put_changes(
-    batch: &mut WriteBatch,
-    family: &ColumnFamily,
-    forget_before_ms: &AtomicU64,
-    changes: &[Change],
-) {
+pub(super) fn put_changes(batch: &mut WriteBatch, family: &ColumnFamily, forgetting: &Forgetting, changes: &[Change]) {
     for change in changes {
         match change {
             Change::Put(key, value) => batch.put_cf(family, key.to_bytes(), value),
@@ -32,7 +27,7 @@ pub(super) fn put_changes(
                 batch.delete_range_cf(family, from, to);
             }
             Change::ForgetReferences { before_ms } => {
-                forget_before_ms.fetch_max(*before_ms, Ordering::Relaxed);
+                forgetting.let_go(*before_ms);
             }
         }
     }

@@ -239,7 +239,8 @@ impl TestNode {
             own: network.context().set.iter().take(1).map(|(_, validator)| validator.key).collect(),
             validators: Shared::new(network.context().set),
         };
-        let service = Service::new(chain, running.clone(), Arc::new(DatabaseArchive::new(database)), finality, limits);
+        let service =
+            Service::new(chain, running.clone(), Arc::new(DatabaseArchive::new(database).unwrap()), finality, limits);
         let shutdown = CancellationToken::new();
         let config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
         let serving = serve(config, service.clone(), shutdown.clone()).await.unwrap();

@@ -15,4 +15,5 @@ mod fixture;
 mod payments;
 mod peers;
 mod rejoin;
+mod snapshot;
 mod strangers;

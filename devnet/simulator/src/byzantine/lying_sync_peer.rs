@@ -35,7 +35,7 @@ impl LyingSyncPeer {
                 Found::FinalBlocks(blocks)
             }
             (2 | 3, Found::Batches(batches)) => Found::Batches(batches.iter().rev().cloned().collect()),
-            (_, Found::Block(_) | Found::Batches(_) | Found::FinalBlocks(_)) => found.clone(),
+            (_, Found::Block(_) | Found::Batches(_) | Found::FinalBlocks(_) | Found::Snapshot(_)) => found.clone(),
         };
         if stage.dice.chance(200) {
             self.old = Some(found.clone());

@@ -29,6 +29,8 @@ pub fn serve(request: &Request, source: &dyn BlockSource) -> Response {
         Query::FinalBlocks { from } => Found::FinalBlocks(final_blocks(*from, source)),
         // The replica answers this itself: a database does not know who may sign.
         Query::Epoch => Found::Epoch(None),
+        // The shell answers this itself: snapshots are no blocks.
+        Query::Snapshot(query) => Found::Snapshot(query.nothing()),
     };
     Response { id: request.id, found }
 }

@@ -27,7 +27,7 @@ impl Want {
     fn key(&self) -> Option<Digest> {
         match self.query {
             Query::Block { digest } | Query::Batches { digest, .. } => Some(digest),
-            Query::FinalBlocks { .. } | Query::Epoch => None,
+            Query::FinalBlocks { .. } | Query::Epoch | Query::Snapshot(_) => None,
         }
     }
 }
