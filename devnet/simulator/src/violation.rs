@@ -6,8 +6,9 @@ use std::fmt;
 
 use crate::invariants::Breach;
 use crate::membership::membership;
+use crate::rejoining::{Loss, rejoin};
 use crate::wan::{Wan, measure};
-use crate::world::{Crash, Loss, drill, rejoin, simulate};
+use crate::world::{Crash, drill, simulate};
 
 /// One run, which can be written as the command line's arguments and read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,8 +41,6 @@ const LARGE: usize = 31;
 /// Clients of a calm run, and the time between them, in microseconds: they make more than 200 blocks.
 const CALM_CLIENTS: u64 = 120;
 const CALM_PAUSE_US: u64 = 60_000;
-/// A client asks again after this long without its receipt, in microseconds.
-const CLIENT_PATIENCE_US: u64 = 2_000_000;
 /// Everything must be final this long after the last fault, in microseconds.
 const LIVE_WITHIN_US: u64 = 90_000_000;
 
@@ -211,43 +209,6 @@ pub fn drill(seed: u64, crash: Option<Crash>) -> Result<Report, Violation> {
     play((seed, Run::Drill(seed, crash)), World::calm(seed, crash, 60)).0
 }
 
-/// What a node comes back with after a crash, in a run without any other fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// Everything but the guard, and it knows that.
-    Guard,
-    /// Nothing.
-    Disk,
-    /// Its files of a while ago, and it knows that.
-    Backup,
-    /// The guard of a while ago, and it does not know that; its peers do.
-    OldGuard,
-}
-
-/// Runs four validators through many short epochs in good weather; one crashes and comes back with a loss.
-///
-/// # Errors
-/// [`Violation`]: the first invariant that did not hold.
-#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
-pub fn rejoin(seed: u64, loss: Loss) -> Result<Report, Violation> {
-    let world = World::calm(seed, None, 10).map(|(mut world, end_us)| {
-        let damage = match loss {
-            Loss::Guard => Damage::LoseGuard,
-            Loss::Disk => Damage::LoseDisk,
-            Loss::Backup => Damage::Restore,
-            Loss::OldGuard => Damage::AgeGuard,
-        };
-        let node = world.dice.index(4);
-        let copied = world.dice.between(300_000, 2_000_000);
-        let lost = copied + world.dice.between(1, 1_500_000);
-        let for_us = world.dice.between(1_000, 500_000);
-        world.at(copied, Happening::Strike(Strike::Backup { node }));
-        world.at(lost, Happening::Strike(Strike::Crash { node, for_us, damage }));
-        (world, end_us)
-    });
-    play((seed, Run::Rejoin(seed, loss)), world).0
-}
-
 /// Runs a world to its end; with what happened, if that was recorded.
 pub(crate) fn play(
     (seed, run): (u64, Run),
@@ -322,7 +283,7 @@ impl World {
     }
 
     /// Four nodes, good weather, nobody Byzantine, steady clients; epochs end several times.
-    fn calm(seed: u64, crash: Option<Crash>, epoch_length: u64) -> Result<(Self, u64), Breach> {
+    pub(crate) fn calm(seed: u64, crash: Option<Crash>, epoch_length: u64) -> Result<(Self, u64), Breach> {
         let mut world = World::of(Dice::new(seed), (4, &[0, 1, 2, 3]), epoch_length, Weather::GOOD, false)?;
         world.drill = crash;
         for client in 0..CALM_CLIENTS {
@@ -578,57 +539,6 @@ impl World {
             Some(place) => self.feed(node, Event::Connected(place)),
             None => Ok(()),
         }
-    }
-
-    /// A client with this transaction submits it to `node` at `at`.
-    pub(crate) fn enrol(&mut self, transaction: Arc<Verified<SignedTransaction>>, at: u64, node: usize) {
-        self.clients.push(Client { transaction, accepted_by: Vec::new() });
-        let client = self.clients.len() - 1;
-        self.at(at, Happening::Submit { client, node: Some(node) });
-    }
-
-    /// A client submits, and comes back until it has its receipt. One whose transaction a node accepted trusts it, for
-    /// as long as that node loses no files.
-    pub(crate) fn submit(&mut self, client: usize, node: Option<usize>) -> Result<(), Breach> {
-        let transaction = Arc::clone(&self.clients[client].transaction);
-        if self.invariants.receipt(&transaction.id()).is_some() {
-            return Ok(());
-        }
-        self.after(CLIENT_PATIENCE_US, Happening::Submit { client, node: None });
-        // Whoever no longer serves may have taken it along.
-        let reliable =
-            |by: &usize| !self.nodes[*by].damaged && self.is_honest(*by) && self.rosters.serves(self.owner(*by));
-        let trusted = self.clients[client].accepted_by.iter().any(reliable);
-        if node.is_none() && trusted {
-            return Ok(());
-        }
-        let live: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].running.is_some()).collect();
-        let Some(node) = node.or_else(|| self.dice.pick(&live)) else { return Ok(()) };
-        self.note(Some(node), || Deed::Submits(client));
-        let ticket = u64::try_from(client).unwrap_or(0);
-        self.feed(node, Event::Submitted { transaction, ticket })
-    }
-
-    /// A node says that a transaction is durable in its lane.
-    pub(crate) fn accepted(&mut self, node: usize, ticket: u64) {
-        let client = usize::try_from(ticket).ok().and_then(|client| self.clients.get_mut(client));
-        if let Some(client) = client {
-            client.accepted_by.push(node);
-        }
-    }
-
-    fn receipt(&self, client: &Client) -> Option<u64> {
-        self.invariants.receipt(&client.transaction.id())
-    }
-    fn last_receipt(&self) -> u64 {
-        self.clients.iter().filter_map(|client| self.receipt(client)).max().unwrap_or(0)
-    }
-
-    /// Is every transaction final on every node?
-    fn is_settled(&self) -> bool {
-        let last = self.last_receipt();
-        self.clients.iter().all(|client| self.receipt(client).is_some())
-            && self.honest().all(|node| node.disk.height() >= last)
     }
 
     /// A full scan of every node's state. Roots of every height were compared as they were executed.
