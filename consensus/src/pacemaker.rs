@@ -59,6 +59,9 @@ pub(crate) struct Pacemaker {
     proposed_us: Option<u64>,
     /// TCs in a row, without those of skipped leaders.
     failures: u32,
+    /// Views in a row that ended in a timeout certificate, skipped ones too, and the most of them in this epoch.
+    in_a_row: u64,
+    most_in_a_row: u64,
     /// Was this view's leader skipped?
     skipping: bool,
     samples_us: VecDeque<u64>,
@@ -79,6 +82,8 @@ impl Pacemaker {
             wanted: Wanted::default(),
             proposed_us: None,
             failures: 0,
+            in_a_row: 0,
+            most_in_a_row: 0,
             skipping: false,
             samples_us: VecDeque::with_capacity(SAMPLES_MAX),
             base_us,
@@ -101,6 +106,7 @@ impl Pacemaker {
         match ended {
             Ended::Quorum => {
                 self.failures = 0;
+                self.in_a_row = 0;
                 if self.view.next() == Some(view)
                     && let Some(proposed_us) = self.proposed_us
                 {
@@ -108,6 +114,8 @@ impl Pacemaker {
                 }
             }
             Ended::Timeout { leader_signed } => {
+                self.in_a_row = self.in_a_row.saturating_add(1);
+                self.most_in_a_row = self.most_in_a_row.max(self.in_a_row);
                 if !self.skipping {
                     self.failures = self.failures.saturating_add(1).min(BACK_OFF_MAX);
                 }
@@ -213,6 +221,11 @@ impl Pacemaker {
     /// The base timeout: 3 times the 99th percentile of the time to QC, within its bounds.
     pub(crate) fn base_us(&self) -> u64 {
         self.base_us
+    }
+
+    /// The most views in a row that ended in a timeout certificate.
+    pub(crate) fn most_timeouts_in_a_row(&self) -> u64 {
+        self.most_in_a_row
     }
 
     /// The base timeout, times 1.5 for each TC in a row, capped.

@@ -48,6 +48,8 @@ pub struct Status {
     pub final_view: View,
     /// The current view timeout, in ms.
     pub timeout_ms: u64,
+    /// The most views in a row of this epoch that ended in a timeout certificate.
+    pub timeouts_in_a_row: u64,
     /// Leaders that are timed out at view entry.
     pub skipped: Vec<ValidatorIndex>,
     /// May it sign? Not as an observer, nor with the guard lost.

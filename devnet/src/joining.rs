@@ -13,9 +13,9 @@ use tonle_ledger::Role;
 use crate::client::Target;
 use crate::control::{Request, ask};
 use crate::directory::Directory;
+use crate::keys;
 use crate::membership::{self, Admission, Change, NewKeys, Signing};
 use crate::screen::{print, spinner};
-use crate::{genesis, keys};
 
 /// How long a change may take to be in force: two epochs of 3,600 blocks at one a second, and some.
 const IN_FORCE_PATIENCE: Duration = Duration::from_hours(3);
@@ -28,7 +28,23 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// What the supervisor or the chain refuses.
 pub async fn join(directory: &Directory, name: &str, wait: bool) -> Result<()> {
     let start = Instant::now();
+    // Its key is here: the chain knows the bank, from genesis or from an earlier attempt.
+    let known = directory.participant_key(name).exists();
     ask(directory, &Request::Join { name: name.to_owned() }).await?;
+    let listed = list(directory, name, known).await;
+    if listed.is_err() {
+        ask(directory, &Request::Leave { name: name.to_owned() }).await?;
+    }
+    listed?;
+    if wait {
+        in_force(&signing(directory).target, name, true).await?;
+        print(&format!("{name} validates, {:.1} s", start.elapsed().as_secs_f64()))?;
+    }
+    Ok(())
+}
+
+/// The operator admits the bank, unless it is known, and lists its validator.
+async fn list(directory: &Directory, name: &str, known: bool) -> Result<()> {
     let key = |path| -> Result<SecretKey> { keys::load(path) };
     let folder = directory.node(name);
     let (bank, consensus, network) = (
@@ -37,8 +53,7 @@ pub async fn join(directory: &Directory, name: &str, wait: bool) -> Result<()> {
         key(&folder.join("network.key"))?.public(),
     );
     let signing = signing(directory);
-    let founders = genesis::read(&directory.genesis())?.participants;
-    if !founders.iter().any(|participant| participant.id.as_str() == name) {
+    if !known {
         let admission = Admission {
             participant: name.to_owned(),
             legal_name: format!("{name} Plc."),
@@ -50,12 +65,7 @@ pub async fn join(directory: &Directory, name: &str, wait: bool) -> Result<()> {
         membership::admit(&signing, None, &admission).await?;
     }
     let keys = Box::new(NewKeys { key: Some(consensus), network_key: Some(network) });
-    membership::change(&signing, None, &Change::Set { participant: name.to_owned(), keys }).await?;
-    if wait {
-        in_force(&signing.target, name, true).await?;
-        print(&format!("{name} validates, {:.1} s", start.elapsed().as_secs_f64()))?;
-    }
-    Ok(())
+    membership::change(&signing, None, &Change::Set { participant: name.to_owned(), keys }).await
 }
 
 /// Removes a bank's validator, and stops it once it no longer votes.

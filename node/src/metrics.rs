@@ -84,6 +84,8 @@ pub struct Metrics {
     pub operations_rejected: Family<Reason, Counter>,
     /// Requests refused before anything was queued, by reason.
     pub requests_refused: Family<Reason, Counter>,
+    /// The most views in a row, since the start, that ended in a timeout certificate.
+    pub timeouts_in_a_row: Gauge<u64, AtomicU64>,
     /// Peers' messages refused, by reason.
     pub peer_messages_refused: Family<Reason, Counter>,
     /// Offences that this node holds proof of, those kept before this start too.
@@ -122,6 +124,7 @@ impl Metrics {
             operations_applied: Counter::default(),
             operations_rejected: Family::default(),
             requests_refused: Family::default(),
+            timeouts_in_a_row: Gauge::default(),
             peer_messages_refused: Family::default(),
             misbehaviour: Family::default(),
             snapshot_height: Gauge::default(),
@@ -149,6 +152,11 @@ impl Metrics {
         registry.register("tonle_finalized_height", "Highest finalized height", self.finalized_height.clone());
         registry.register("tonle_executed_height", "Highest height in the database", self.executed_height.clone());
         registry.register("tonle_view", "Current view of this epoch", self.view.clone());
+        registry.register(
+            "tonle_timeouts_in_a_row",
+            "The most views in a row, since the start, that ended in a timeout certificate",
+            self.timeouts_in_a_row.clone(),
+        );
         registry.register("tonle_signing", "1 while this node may sign in consensus", self.signing.clone());
         registry.register(
             "tonle_skipped_leaders",

@@ -371,6 +371,7 @@ impl Consensus {
             final_height: self.tree.root().height(),
             final_view: self.final_certificate.as_ref().map_or(View::ZERO, |certificate| certificate.view),
             timeout_ms: self.pacemaker.timeout_us().checked_div(1_000).unwrap_or(0),
+            timeouts_in_a_row: self.pacemaker.most_timeouts_in_a_row(),
             skipped: self.pacemaker.skipped(),
             signs: self.safety.signs(),
         }

@@ -76,6 +76,10 @@ impl Consensus {
     /// R1: the certificate that opened the view goes to those of whom nothing of the view was heard.
     fn relay_entry(&mut self) {
         self.relay_due = false;
+        // One that has no vote in this epoch may be a validator all the same, and would send to itself.
+        if self.me.is_none() {
+            return;
+        }
         let (view, me, leader) = (self.view, self.me, self.leader());
         let indices = self.context.set.indices().zip(&self.peers);
         let silent = indices.filter(|(index, peer)| peer.view < view && Some(*index) != me && *index != leader);

@@ -215,6 +215,8 @@ impl EventLoop {
         let status = self.parts.replica.status();
         let metrics = &self.parts.metrics;
         metrics.view.set(status.consensus.view.get());
+        let in_a_row = status.consensus.timeouts_in_a_row.max(metrics.timeouts_in_a_row.get());
+        metrics.timeouts_in_a_row.set(in_a_row);
         metrics.signing.set(i64::from(status.consensus.signs));
         metrics.skipped_leaders.set(i64::try_from(status.consensus.skipped.len()).unwrap_or(i64::MAX));
         metrics.finalized_height.set(status.consensus.final_height.get());

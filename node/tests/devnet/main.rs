@@ -12,6 +12,7 @@ mod actor;
 mod evidence;
 mod faults;
 mod fixture;
+mod membership;
 mod payments;
 mod peers;
 mod rejoin;
