@@ -95,7 +95,8 @@ impl Intake {
             }
             match result {
                 Ok(message) => {
-                    this.inbox.send(Arrival::Peer { what: PeerArrival::Message { from, message }, held: Some(held) });
+                    let what = PeerArrival::Message { from, message: Box::new(message) };
+                    this.inbox.send(Arrival::Peer { what, held: Some(held) });
                 }
                 // Gossipsub scores whoever passed it on; the connection of a direct message is its sender's own.
                 Err(error) if gossiped.is_some() => this.refuse(from, &error),

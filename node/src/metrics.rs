@@ -209,6 +209,14 @@ impl Metrics {
             "Offences of validators that this node holds proof of",
             self.misbehaviour.clone(),
         );
+        self.register_snapshot(registry);
+        let build: Family<Version, ConstGauge<u64>, fn() -> ConstGauge<u64>> =
+            Family::new_with_constructor(|| ConstGauge::new(1));
+        drop(build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }));
+        registry.register("tonle_build_info", "Version of this node; always 1", build);
+    }
+
+    fn register_snapshot(&self, registry: &mut Registry) {
         registry.register(
             "tonle_snapshot_height",
             "Height of the snapshot that the database began with; 0: genesis",
@@ -224,10 +232,6 @@ impl Metrics {
             "How much of its state tree is here, in 256ths",
             self.snapshot_covered.clone(),
         );
-        let build: Family<Version, ConstGauge<u64>, fn() -> ConstGauge<u64>> =
-            Family::new_with_constructor(|| ConstGauge::new(1));
-        drop(build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }));
-        registry.register("tonle_build_info", "Version of this node; always 1", build);
     }
 }
 

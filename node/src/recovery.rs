@@ -123,13 +123,7 @@ impl Opening<'_> {
         let (epoch, anchor) = self.anchor(&view, stored.height)?;
         let set = set_of(&view, epoch)?;
         let serves = self.keys.iter().any(|key| set.index_of(key).is_some());
-        if !self.keys.is_empty() && !serves {
-            tracing::warn!(
-                epoch = epoch.get(),
-                "this node's validator key does not serve in this epoch: it follows the chain, and votes from the epoch on \
-                 whose validators list it. If it was to serve by now, check keys.validator and node.genesis"
-            );
-        }
+        self.tell_role(epoch, serves, guard_found.lost);
         // The lanes of the block that this epoch starts from are those of the epoch before.
         let anchor_lanes = keys_of(&set_of(&view, epoch.previous().unwrap_or(epoch))?);
         let context = Arc::new(PeerContext::new(self.chain.digest, set.clone()));
@@ -152,13 +146,6 @@ impl Opening<'_> {
             .map(|batch| batch.map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .context("the batch log holds a batch that does not verify; move the batches directory away")?;
-        if guard_found.lost && serves {
-            tracing::warn!(
-                "there is no telling what this validator has signed: it signs nothing until two epochs after a quorum of \
-                 the others has said where they are (R9). If it has never signed, stop it, remove its data directory and \
-                 run `tonle init`"
-            );
-        }
         let named = tip.block.header().checkpoint().height.get();
         // Below the snapshot that a database began from there is nothing.
         let checkpoints = view.checkpoints(named.max(view.lowest()?), stored.height)?;
@@ -186,6 +173,24 @@ impl Opening<'_> {
         let identity =
             Identity { context: SigningContext { genesis: self.chain.digest, set }, keys: self.keys.clone() };
         Ok(Opened { identity, recovered, guard, database, ledger: opened.executor, batch_log, pool, context })
+    }
+
+    /// Tells the operator of a validator what keeps it from voting.
+    fn tell_role(&self, epoch: Epoch, serves: bool, guard_lost: bool) {
+        if !self.keys.is_empty() && !serves {
+            tracing::warn!(
+                epoch = epoch.get(),
+                "this node's validator key does not serve in this epoch: it follows the chain, and votes from the epoch on \
+                 whose validators list it. If it was to serve by now, check keys.validator and node.genesis"
+            );
+        }
+        if guard_lost && serves {
+            tracing::warn!(
+                "there is no telling what this validator has signed: it signs nothing until two epochs after a quorum of \
+                 the others has said where they are (R9). If it has never signed, stop it, remove its data directory and \
+                 run `tonle init`"
+            );
+        }
     }
 
     /// The epoch that the block above `tip` is of, and the block that it starts from.

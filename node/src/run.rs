@@ -31,7 +31,7 @@ use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrival, EventLoop, Inbox, Parts, Roster, Shared};
 use crate::evidence::Evidence;
 use crate::executor::{Execution, ExecutionEvent};
-use crate::grpc::{self, Finality, ServerConfig, Service, TlsConfig};
+use crate::grpc::{self, Finality, ServerConfig, Service, Serving, TlsConfig};
 use crate::intake::Intake;
 use crate::key_file;
 use crate::members::validators;
@@ -183,10 +183,26 @@ async fn serve(
     let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
     let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
     drop(serve_metrics(config, metrics, &shutdown).await?);
-    let (thread, mut ended) = start_loop(EventLoop::new(parts, arrivals))?;
+    let (thread, ended) = start_loop(EventLoop::new(parts, arrivals))?;
     tokio::spawn(intake.run(events));
     tracing::info!(grpc = %serving.address, network = ?network.listeners(), "the node runs");
-    let result = tokio::select! {
+    let result = until_ended(ended, serving, &inbox, &shutdown).await;
+    shutdown.cancel();
+    network.shutdown().await;
+    // The loop's parts end with it: the batch log and execution finish what they hold.
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
+    ensure!(joined.is_ok(), "the event loop panicked; the node signs nothing more");
+    why_ended(result)
+}
+
+/// Waits until the event loop ends, by itself or because the process was told to stop: then clients are answered first.
+async fn until_ended(
+    mut ended: Ended,
+    serving: Serving,
+    inbox: &Inbox,
+    shutdown: &CancellationToken,
+) -> Result<Result<(), Error>, oneshot::error::RecvError> {
+    tokio::select! {
         result = &mut ended => result,
         () = told_to_stop() => {
             tracing::info!("stopping");
@@ -197,13 +213,7 @@ async fn serve(
             inbox.send(Arrival::Stop);
             ended.await
         }
-    };
-    shutdown.cancel();
-    network.shutdown().await;
-    // The loop's parts end with it: the batch log and execution finish what they hold.
-    let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
-    ensure!(joined.is_ok(), "the event loop panicked; the node signs nothing more");
-    why_ended(result)
+    }
 }
 
 fn why_ended(result: Result<Result<(), Error>, oneshot::error::RecvError>) -> Result<()> {

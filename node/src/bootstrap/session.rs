@@ -1,6 +1,7 @@
 //! The conversation with peers before the node begins: offers, the chain of boundaries, then the state's chunks. It must
 //! not know what the database looks like.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -109,10 +110,10 @@ impl Session {
         let (mut asked, mut answers, mut offers) = (BTreeMap::new(), 0usize, Vec::new());
         while Instant::now() < until && answers < self.peers {
             for peer in self.connected.clone() {
-                if !asked.contains_key(&peer) {
+                if let Entry::Vacant(unasked) = asked.entry(peer) {
                     let id = self.next_id;
                     self.ask(peer, id, SnapshotQuery::Offer);
-                    asked.insert(peer, id);
+                    unasked.insert(id);
                 }
             }
             match self.hear(until.min(Instant::now() + TICK)).await {

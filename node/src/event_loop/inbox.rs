@@ -25,7 +25,7 @@ pub enum PeerArrival {
         /// Whose connection it came over; for a gossiped batch, whoever passed it on.
         from: PublicKey,
         /// The message.
-        message: CheckedMessage,
+        message: Box<CheckedMessage>,
     },
 }
 

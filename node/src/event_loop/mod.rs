@@ -164,7 +164,7 @@ impl EventLoop {
             PeerArrival::Connected(key) => self.parts.roster.connected(key).map(Event::Connected),
             PeerArrival::Disconnected(key) => self.parts.roster.disconnected(&key).map(Event::Disconnected),
             PeerArrival::Message { from, message } => match self.parts.roster.place(&from) {
-                Some(from) => Some(Event::Peer { from, message }),
+                Some(from) => Some(Event::Peer { from, message: *message }),
                 None => {
                     // One that is to serve, or did, may ask for what is final.
                     if let Some(request) = message.into_request() {

@@ -12,6 +12,9 @@ use tonle_replica::bounds::BOUNDARIES_KEPT_MAX;
 use super::tables::{metadata, state};
 use super::{Error, View};
 
+/// Values with their keys.
+type Values = Vec<(StateKey, Vec<u8>)>;
+
 impl View<'_> {
     /// The outline of the state's leaves. It reads all of them.
     ///
@@ -25,7 +28,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn values(&self, keys: &[StateKey]) -> Result<Option<Vec<(StateKey, Vec<u8>)>>, Error> {
+    pub fn values(&self, keys: &[StateKey]) -> Result<Option<Values>, Error> {
         keys.iter().map(|key| Ok(self.state_value(key)?.map(|value| (*key, value)))).collect()
     }
 

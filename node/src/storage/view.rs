@@ -20,6 +20,9 @@ pub struct View<'a> {
     snapshot: SnapshotWithThreadMode<'a, DB>,
 }
 
+/// A key and its value.
+type Entry = (Box<[u8]>, Box<[u8]>);
+
 impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("sequence", &self.snapshot.sequence_number()).finish_non_exhaustive()
@@ -296,7 +299,7 @@ impl<'a> View<'a> {
         table: &'static str,
         options: ReadOptions,
         mode: IteratorMode<'_>,
-    ) -> Result<impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), Error>>, Error> {
+    ) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
         let family = self.database.family(table)?;
         let entries = self.snapshot.iterator_cf_opt(family, options, mode);
         Ok(entries.map(|entry| entry.map_err(|source| self.database.failed("read", source))))
