@@ -33,7 +33,8 @@ pub enum Request {
     Restart {
         /// The validator.
         name: String,
-        /// With an empty disk, it begins with a snapshot: `sync.mode = "snapshot"`.
+        /// With an empty disk, it begins with a snapshot: `sync.mode = "snapshot"`. Unsaid: no.
+        #[serde(default)]
         snapshot: bool,
     },
     /// Make the keys, the configuration and the disk of a bank's first validator here, and start it.

@@ -63,7 +63,9 @@ impl Intake {
             network::Event::GossipBatch { via, batch, ticket, held } => {
                 let from = match via {
                     Peer::Validator(via) => via,
-                    Peer::Observer => *batch.lane(),
+                    // Counted as its author's; an author that nobody knows would be one more to count for.
+                    Peer::Observer if self.pool.knows(batch.lane()) => *batch.lane(),
+                    Peer::Observer => return self.network.report(ticket, Verdict::Ignore),
                 };
                 self.check(from, PeerMessage::Batch(batch), held, Some(ticket));
             }

@@ -100,6 +100,12 @@ impl SignaturePool {
         &self.0.memo
     }
 
+    /// Is this the lane of a validator of this epoch, or of one of the last?
+    #[must_use]
+    pub fn knows(&self, lane: &PublicKey) -> bool {
+        self.0.context.batches().lanes.contains(lane)
+    }
+
     /// Checks a peer's message of `bytes` bytes; `deliver` gets the result on any thread and must not block.
     /// Results of one peer's consensus messages come in their order, and so do those of its data.
     ///

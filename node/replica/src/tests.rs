@@ -346,6 +346,11 @@ fn batch_out_of_place_or_of_no_lane_is_refused() {
     let foreign = Batch::check(Arc::clone(good.raw()), &other.batches(), &Strict);
     assert_eq!(foreign, Err(InvalidBatch::Chain));
     let stranger = key(9).public();
+    let unsigned =
+        crate::batch::UnsignedBatch::pack(chain(), stranger, Tip::EMPTY, vec![crate::testing::transaction(1, 0)]);
+    let signature = key(9).sign(&unsigned.preimage());
+    let unknown = check(PeerMessage::Batch(Arc::clone(unsigned.sign(signature).raw()))).unwrap();
+    assert!(!unknown.counts(), "it may be of one who joins, or left: nobody's fault, and of no use");
     let rows = [
         (stranger, Tip::EMPTY, InvalidBatch::Lane),
         (key(1).public(), Tip { seq: 4, digest: Digest::ZERO }, InvalidBatch::Place),

@@ -13,7 +13,16 @@ const PURE: [(&str, &[&str]); 5] = [
     ("node/replica", &["thiserror", "tonle-consensus", "tonle-crypto", "tonle-ledger"]),
     (
         "devnet/simulator",
-        &["anyhow", "rand_chacha", "thiserror", "tonle-consensus", "tonle-crypto", "tonle-ledger", "tonle-replica"],
+        &[
+            "anyhow",
+            "crc32c",
+            "rand_chacha",
+            "thiserror",
+            "tonle-consensus",
+            "tonle-crypto",
+            "tonle-ledger",
+            "tonle-replica",
+        ],
     ),
 ];
 /// Which of this repository's crates the others may know.

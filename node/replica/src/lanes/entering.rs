@@ -42,6 +42,9 @@ impl Lanes {
         self.acknowledged = (0..count).map(|_| Acknowledged::new(count)).collect();
         self.quorum = self.set.quorum();
         self.leaders.clear();
+        if let Some(recovery) = &mut self.recovery {
+            recovery.words.clear();
+        }
         (self.grown, self.resend) = (Grown::default(), Resend::default());
         self.me = me;
         let key = me.and_then(|me| self.set.get(me)).map(|validator| validator.key);

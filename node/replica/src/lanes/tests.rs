@@ -528,3 +528,65 @@ fn lanes_follow_validator_order() {
     let held = lanes(0);
     assert_eq!(held.status().len(), set().len());
 }
+
+/// The next epoch, in which these keys serve.
+fn next(keys: &[u16]) -> tonle_consensus::SigningContext {
+    let member = |(place, index): (usize, &u16)| tonle_consensus::Validator {
+        name: format!("bank{place}"),
+        key: key(*index).public(),
+        network_key: key(*index + 100).public(),
+    };
+    let members = keys.iter().enumerate().map(member).collect();
+    let set = tonle_consensus::ValidatorSet::new(tonle_consensus::Epoch::new(1), members).unwrap();
+    tonle_consensus::SigningContext { set, ..signing() }
+}
+
+/// Lane 0's own: one transaction durable and unordered, another waiting for the first's acknowledgement.
+fn two_submitted() -> Lanes {
+    let mut lanes = lanes(0);
+    let mut out = Vec::new();
+    lanes.submit(0, &transaction(1, 0), 1, &mut out);
+    lanes.seal(0, &mut out);
+    drain(&mut lanes, out);
+    lanes.submit(1, &transaction(2, 0), 2, &mut Vec::new());
+    lanes
+}
+
+#[test]
+fn lanes_of_those_who_stay_go_on_at_their_new_places() {
+    let mut lanes = two_submitted();
+    let held = batch(2, Tip::EMPTY, 9);
+    hold(&mut lanes, &held);
+    // 1 left, 7 came: 2 stands where 1 stood.
+    let mut out = Vec::new();
+    lanes.enter(5, &next(&[0, 2, 3, 7]), Some(lane(0)), &mut out);
+    assert!(out.is_empty(), "{out:?}");
+    assert_eq!(lanes.line(lane(1)).tip, held.tip());
+    assert_eq!(lanes.line(lane(3)).tip, Tip::EMPTY);
+    assert!(!lanes.received(lane(2), &batch(1, Tip::EMPTY, 5), Reason::Offered, &mut out), "its lane has ended");
+    assert_eq!((lanes.line(lane(0)).tip.seq, lanes.pool().0), (1, 1), "one's own goes on");
+}
+
+#[test]
+fn who_takes_a_new_key_packs_again_what_no_block_ordered_and_who_leaves_refuses_what_waits() {
+    let mut renewed = two_submitted();
+    let mut out = Vec::new();
+    renewed.enter(5, &next(&[8, 1, 2, 3]), Some(lane(0)), &mut out);
+    assert!(out.is_empty(), "{out:?}");
+    assert_eq!(renewed.pool().0, 2, "the durable one first, then the one that waited");
+    renewed.seal(5, &mut out);
+    let [Effect::SignBatch { seq: 1, message }] = &out[..] else { panic!("{out:?}") };
+    let mut stored = Vec::new();
+    renewed.batch_signed(1, key(8).sign(message), &mut stored);
+    let [Effect::StoreBatch(batch)] = &stored[..] else { panic!("{stored:?}") };
+    let ids: Vec<_> = batch.transactions().iter().map(|transaction| transaction.id()).collect();
+    assert_eq!(ids, [transaction(1, 0).id(), transaction(2, 0).id()]);
+    let mut accepted = Vec::new();
+    renewed.batch_stored(&key(8).public(), &batch.digest(), &mut accepted);
+    assert!(matches!(accepted[0], Effect::Accepted { ticket: 2 }), "{accepted:?}");
+
+    let mut leaving = two_submitted();
+    let mut out = Vec::new();
+    leaving.enter(5, &next(&[1, 2, 3, 7]), None, &mut out);
+    assert!(matches!(out[..], [Effect::Refused { ticket: 2, reason: Refusal::NoLane }]), "{out:?}");
+}
