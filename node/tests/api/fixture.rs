@@ -178,6 +178,10 @@ impl Backend for Running {
     }
 }
 
+/// Every test's database, open until the process ends: threads that outlive their test would close it while RocksDB's own
+/// statics are going, which aborts the process.
+static OPEN: Mutex<Vec<Arc<Database>>> = Mutex::new(Vec::new());
+
 /// A served API.
 pub(crate) struct TestNode {
     pub(crate) network: Arc<Network>,
@@ -205,6 +209,7 @@ impl TestNode {
         };
         let opened = Database::open(folder.path(), genesis, 8 << 20, found).unwrap();
         let database = opened.database;
+        OPEN.lock().unwrap().push(Arc::clone(&database));
         let parent = database.view().block(0).unwrap().unwrap().block.header().clone();
         let finality = Arc::new(Finality::new(Tip { height: 0, time_ms: genesis.created_ms, provable: 0 }));
         let (tell_executed, executed) = mpsc::channel();

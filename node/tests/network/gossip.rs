@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonle_node::network::{Event, GossipTicket, Verdict};
 use tonle_replica::RawBatch;
 
-use crate::fixture::{Node, Transport, batch, config, counted, dial, lane_key, mesh};
+use crate::fixture::{Node, Transport, batch, config, dial, lane_key, mesh};
 
 /// Skips until a gossiped batch.
 async fn gossiped(node: &mut Node) -> (Arc<RawBatch>, GossipTicket) {
