@@ -15,6 +15,7 @@
 )]
 
 mod bitmap;
+mod boundary;
 mod certificate;
 mod config;
 mod contradiction;
@@ -36,6 +37,7 @@ mod tree;
 mod validators;
 
 pub use bitmap::Bitmap;
+pub use boundary::{Boundary, BoundaryInvalid};
 pub use certificate::{Certificate, QuorumCertificate, QuorumKind, TimeoutCertificate, TimeoutVote};
 pub use config::Config;
 pub use contradiction::Contradiction;

@@ -96,7 +96,15 @@ impl ValidatorSet {
     /// The same validators in the epoch after this one; `None` at the end of the range.
     #[must_use]
     pub fn for_next_epoch(&self) -> Option<Self> {
-        ValidatorSet::new(self.epoch().next()?, self.0.validators.clone()).ok()
+        Some(self.in_epoch(self.epoch().next()?))
+    }
+
+    /// The same validators in `epoch`.
+    #[must_use]
+    pub fn in_epoch(&self, epoch: Epoch) -> Self {
+        let Inner { validators, digest, .. } = &*self.0;
+        let order = leader_order(epoch, digest, validators.len());
+        ValidatorSet(Arc::new(Inner { epoch, validators: validators.clone(), digest: *digest, order }))
     }
 
     /// The epoch it serves in.

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::mpsc;
 
-use tonle_consensus::Checkpoint;
+use tonle_consensus::{Boundary, Checkpoint};
 use tonle_crypto::Digest;
 use tonle_ledger::{BlockInput, Bucket, StateKey};
-use tonle_replica::{Boundary, FinalBlock};
+use tonle_replica::FinalBlock;
 
 use super::*;
 use crate::storage::{Begun, Import, Opened, PendingWrites, WrittenBlock};
@@ -104,8 +104,8 @@ fn chain(node: &mut Node, count: u64, capture: u64) -> (Vec<FinalBlock>, Vec<Che
 }
 
 fn boundary(block: &FinalBlock) -> Boundary {
-    let members = validators().iter().map(|(_, validator)| validator.clone()).collect();
-    Boundary { header: block.block.header().clone(), certificate: block.certificate.clone().unwrap(), members }
+    let validators = validators().iter().map(|(_, validator)| validator.clone()).collect();
+    Boundary { header: block.block.header().clone(), certificate: block.certificate.clone().unwrap(), validators }
 }
 
 #[test]

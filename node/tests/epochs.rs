@@ -7,17 +7,15 @@
 use std::sync::LazyLock;
 
 use tonle_consensus::{
-    Bitmap, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind, SigningContext, Statement,
-    Timestamp, Validator, ValidatorSet, View,
+    Bitmap, Boundary, BoundaryInvalid, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind,
+    SigningContext, Statement, Timestamp, Validator, ValidatorSet, View,
 };
 use tonle_crypto::{Digest, SecretKey};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Executor, Genesis, GenesisAccount, GenesisValidator, MemoryState, Mode,
     Participant, ParticipantId, Role, StateKey, StateReader, Thresholds,
 };
-use tonle_node::finality_receipt::{
-    Boundary, BoundaryInvalid, Document, DocumentInvalid, Proven, Subject, VerifyError, verify,
-};
+use tonle_node::finality_receipt::{Document, DocumentInvalid, Proven, Subject, VerifyError, verify};
 
 const EPOCH_LENGTH: u64 = 5;
 const ACCOUNT: &str = "till@b0";
@@ -229,13 +227,13 @@ fn a_step_that_is_left_out_or_out_of_order_proves_nothing() {
     assert!(matches!(broken(|document| drop(document.boundaries.pop())), VerifyError::Certificate(_)));
     assert!(matches!(broken(|document| document.boundaries.clear()), VerifyError::Certificate(_)));
     let twice = broken(|document| document.boundaries.insert(1, document.boundaries[0].clone()));
-    assert_eq!(*at(1, &twice), BoundaryInvalid::Order { expected: 2, found: 1 });
+    assert_eq!(*at(1, &twice), BoundaryInvalid::Order { known: Epoch::new(2), found: Epoch::new(1) });
     let swapped = broken(|document| document.boundaries.swap(0, 2));
     assert!(matches!(at(0, &swapped), BoundaryInvalid::Certificate(_)));
     // Descending, and each signed by the set that stands at its place.
     let descending = document(vec![boundary(6, FIRST, FIVE), boundary(2, FIVE, ROTATED)], 9, ROTATED);
     let error = check(&descending).unwrap_err();
-    assert_eq!(*at(1, &error), BoundaryInvalid::Order { expected: 7, found: 2 });
+    assert_eq!(*at(1, &error), BoundaryInvalid::Order { known: Epoch::new(7), found: Epoch::new(2) });
     let early = document(vec![boundary(6, FIRST, FIVE)], 6, FIVE);
     assert_eq!(check(&early), Err(VerifyError::BeforeBoundary { certificate: 6, begins: 7 }));
 }
@@ -254,7 +252,7 @@ fn a_boundary_that_was_not_decided_proves_nothing() {
     assert!(matches!(first(boundary(2, ROTATED, FIVE)), BoundaryInvalid::Certificate(_)));
     let digest = sound().header.digest();
     let other_epoch = changed(&|boundary| boundary.certificate.epoch = Epoch::new(1));
-    assert_eq!(first(other_epoch), BoundaryInvalid::Height { expected: 10, found: 15 });
+    assert_eq!(first(other_epoch), not_last(10, 15));
     let other_block = changed(&|boundary| boundary.certificate.block = Digest::ZERO);
     assert_eq!(first(other_block), BoundaryInvalid::OtherBlock { expected: digest, found: Digest::ZERO });
     let notarized = changed(&|boundary| boundary.certificate.kind = QuorumKind::Notarized);
@@ -275,22 +273,23 @@ fn a_boundary_that_was_not_decided_proves_nothing() {
     }
     let repeated = changed(&|boundary| boundary.validators[1] = boundary.validators[0].clone());
     assert!(matches!(first(repeated), BoundaryInvalid::Validators(_)));
-    assert_eq!(
-        first(boundary(2, FIRST, FIRST)),
-        BoundaryInvalid::Unchanged,
-        "there is none for an epoch that changes nothing"
-    );
+    // There is none for an epoch that changes nothing.
+    let unchanged = document(vec![boundary(2, FIRST, FIRST)], 3, FIRST);
+    assert_eq!(check(&unchanged), Err(VerifyError::Unchanged(0)));
 
     // A final block of the epoch that is not its last names no next set.
     let checkpoint = Checkpoint { height: Height::new(0), state_root: Digest::ZERO, results_root: Digest::ZERO };
-    for (height, next_set, expected) in [
-        (14, Some(set(3, FIVE).digest()), BoundaryInvalid::Height { expected: 15, found: 14 }),
-        (15, None, BoundaryInvalid::NextSet),
-    ] {
+    for (height, next_set, expected) in
+        [(14, Some(set(3, FIVE).digest()), not_last(15, 14)), (15, None, BoundaryInvalid::NextSet)]
+    {
         let header = header(height, checkpoint, next_set);
         let certificate = certificate(2, FIRST, header.digest());
         assert_eq!(first(Boundary { header, certificate, validators: sound().validators }), expected);
     }
+}
+
+fn not_last(expected: u64, found: u64) -> BoundaryInvalid {
+    BoundaryInvalid::Height { expected: Height::new(expected), found: Height::new(found) }
 }
 
 fn at_first(document: Document) -> BoundaryInvalid {

@@ -128,7 +128,7 @@ fn snapshot_bounds(found: &SnapshotFound) {
     match found {
         SnapshotFound::Boundaries(boundaries) => {
             assert!(boundaries.len() <= BOUNDARIES_MAX);
-            assert!(boundaries.iter().all(|boundary| boundary.members.len() <= VALIDATORS_MAX));
+            assert!(boundaries.iter().all(|boundary| boundary.validators.len() <= VALIDATORS_MAX));
             boundaries.iter().for_each(|boundary| quorum_bounds(&boundary.certificate));
         }
         SnapshotFound::Offer(offer) => {

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Certificate, Choice, Contradiction, Epoch, Evidence, GuardRecord, Height, Message, QuorumKind, Signed, Statement,
-    Surrender, View,
+    Boundary, Certificate, Choice, Contradiction, Epoch, Evidence, GuardRecord, Height, Message, QuorumKind, Signed,
+    Statement, Surrender, View,
 };
 use tonle_crypto::{Canonical, Digest, Writer};
 use tonle_ledger::{Bucket, BucketChunk, BucketGroup, StateChunk, StateKey};
 use tonle_replica::{
-    AcknowledgedLane, Acknowledgement, Boundary, CertifiedBlock, Cut, Found, LaneFork, Misbehaviour, PeerMessage,
-    Query, RawBatch, Request, Response, SnapshotFound, SnapshotOffer, SnapshotQuery, Tip,
+    AcknowledgedLane, Acknowledgement, CertifiedBlock, Cut, Found, LaneFork, Misbehaviour, PeerMessage, Query,
+    RawBatch, Request, Response, SnapshotFound, SnapshotOffer, SnapshotQuery, Tip,
 };
 
 use crate::forge::{Forge, NODES, child, every_operation, genesis, key, roots, transaction, transfer_of, validator};
@@ -129,7 +129,8 @@ fn snapshot_answers() -> Vec<(&'static str, SnapshotFound)> {
     let (blocks, quorum) = (chain(), quorum());
     let certificate = forge().quorum(QuorumKind::Finalized, View::new(4), blocks[2].digest(), &quorum);
     let members = crate::forge::validators(NODES, 1).iter().map(|(_, validator)| validator.clone()).collect();
-    let boundary = Boundary { header: blocks[2].header().clone(), certificate: certificate.clone(), members };
+    let boundary =
+        Boundary { header: blocks[2].header().clone(), certificate: certificate.clone(), validators: members };
     let offer = SnapshotOffer {
         block: blocks[1].clone(),
         covering: vec![blocks[2].header().clone()],

@@ -50,6 +50,5 @@ pub use message::{CertifiedBlock, Found, PeerMessage, Query, Request, Response};
 pub use misbehaviour::{LaneFork, MISBEHAVIOUR_BYTES_MAX, Misbehaviour, Offence, OffenceKind};
 pub use replica::Replica;
 pub use snapshot::{
-    Boundary, BoundaryHistory, InvalidSnapshot, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust, boundaries,
-    covering,
+    BoundaryHistory, InvalidSnapshot, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust, boundaries, covering,
 };

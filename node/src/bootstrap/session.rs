@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tonle_consensus::Epoch;
+use tonle_consensus::{Boundary, Epoch};
 use tonle_crypto::{PublicKey, Strict};
 use tonle_replica::{Found, PeerMessage, Query, Request, Response, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust};
 
@@ -154,7 +154,7 @@ impl Session {
         trust.epoch() == to
     }
 
-    async fn boundaries(&mut self, peer: PublicKey, from: Epoch, to: Epoch) -> Option<Vec<tonle_replica::Boundary>> {
+    async fn boundaries(&mut self, peer: PublicKey, from: Epoch, to: Epoch) -> Option<Vec<Boundary>> {
         let (id, until) = (self.next_id, Instant::now() + BOUNDARIES_WAIT);
         self.ask(peer, id, SnapshotQuery::Boundaries { from, to });
         while Instant::now() < until {

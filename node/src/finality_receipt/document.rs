@@ -27,7 +27,7 @@
 //! Must not know: what makes a proof valid.
 
 use serde::{Deserialize, Serialize};
-use tonle_consensus::{Header, QuorumCertificate, VALIDATORS_MAX, Validator};
+use tonle_consensus::{Boundary, Header, QuorumCertificate, VALIDATORS_MAX};
 use tonle_crypto::{Canonical, Digest, Reader, Writer};
 use tonle_ledger::{AccountId, AccountProof, ReceiptProof, TransactionId};
 
@@ -75,17 +75,6 @@ pub enum Subject {
     },
 }
 
-/// A change of the validators: the end of an epoch, and who serves from the next on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boundary {
-    /// The epoch's last header, which names the digest of the next set.
-    pub header: Header,
-    /// Its finality certificate.
-    pub certificate: QuorumCertificate,
-    /// The next epoch's validators in the order of their indexes.
-    pub validators: Vec<Validator>,
-}
-
 /// A finality receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -124,26 +113,26 @@ struct JsonBoundary {
     validators: String,
 }
 
-impl Boundary {
-    fn to_json(&self) -> JsonBoundary {
+impl JsonBoundary {
+    fn new(boundary: &Boundary) -> Self {
         let mut validators = Writer::new();
-        validators.list(&self.validators);
+        validators.list(&boundary.validators);
         JsonBoundary {
-            header: hex::encode(self.header.bytes()),
-            certificate: hex::encode(self.certificate.encode()),
+            header: hex::encode(boundary.header.bytes()),
+            certificate: hex::encode(boundary.certificate.encode()),
             validators: hex::encode(validators.finish()),
         }
     }
 
-    fn from_json(json: &JsonBoundary) -> Result<Self, DocumentInvalid> {
+    fn boundary(&self) -> Result<Boundary, DocumentInvalid> {
         let malformed = || DocumentInvalid::Field("boundaries");
-        let bytes = hex::decode(&json.validators).map_err(|_| malformed())?;
+        let bytes = hex::decode(&self.validators).map_err(|_| malformed())?;
         let mut reader = Reader::new(&bytes);
         let validators = reader.list("validators", VALIDATORS_MAX).map_err(|_| malformed())?;
         reader.finish().map_err(|_| malformed())?;
         Ok(Boundary {
-            header: decode("boundaries", &json.header)?,
-            certificate: decode("boundaries", &json.certificate)?,
+            header: decode("boundaries", &self.header)?,
+            certificate: decode("boundaries", &self.certificate)?,
             validators,
         })
     }
@@ -167,7 +156,7 @@ impl Document {
             chain: self.chain.to_string(),
             subject,
             height,
-            boundaries: self.boundaries.iter().map(Boundary::to_json).collect(),
+            boundaries: self.boundaries.iter().map(JsonBoundary::new).collect(),
             headers: self.headers.iter().map(|header| hex::encode(header.bytes())).collect(),
             certificate: hex::encode(self.certificate.encode()),
             proof: hex::encode(proof),
@@ -193,7 +182,7 @@ impl Document {
         let document = Document {
             chain: Digest::from_hex(&json.chain).ok_or(DocumentInvalid::Field("chain"))?,
             subject: subject(&json)?,
-            boundaries: json.boundaries.iter().map(Boundary::from_json).collect::<Result<_, _>>()?,
+            boundaries: json.boundaries.iter().map(JsonBoundary::boundary).collect::<Result<_, _>>()?,
             headers: headers?,
             certificate: decode("certificate", &json.certificate)?,
         };

@@ -8,8 +8,8 @@ mod document;
 mod validators;
 mod verification;
 
-pub use document::{Boundary, Document, DocumentInvalid, Subject};
-pub use validators::{BoundaryInvalid, validators};
+pub use document::{Document, DocumentInvalid, Subject};
+pub use validators::validators;
 pub use verification::{Proven, Report, VerifyError, verify};
 
 /// Largest file that is read, in bytes: the receipt of a transaction of 8,190 operations and 100,000 links in

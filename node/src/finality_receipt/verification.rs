@@ -7,11 +7,11 @@
 //!
 //! Must not know: where the file or the genesis came from.
 
-use tonle_consensus::{Invalid, QuorumKind, SigningContext, ValidatorSetError};
+use tonle_consensus::{BoundaryInvalid, Invalid, QuorumKind, SigningContext, ValidatorSetError};
 use tonle_crypto::{Digest, Strict, Verify};
 use tonle_ledger::{Account, AccountId, Genesis, Receipt};
 
-use super::validators::{BoundaryInvalid, trusted};
+use super::validators::trusted;
 use super::{Document, DocumentInvalid, Subject};
 
 /// What a valid file proves.
@@ -68,6 +68,9 @@ pub enum VerifyError {
         /// What is wrong with it.
         reason: BoundaryInvalid,
     },
+    /// A boundary changes nothing: the proof would have two forms.
+    #[error("boundary {0}: the validators do not change")]
+    Unchanged(usize),
     /// The certificate is older than the last change of the validators that the file gives.
     #[error("the certificate is of epoch {certificate}, the last boundary begins epoch {begins}")]
     BeforeBoundary {

@@ -2,13 +2,13 @@
 //!
 //! Must not know: gRPC messages, or how a receipt is verified.
 
-use tonle_consensus::{Header, QuorumCertificate};
+use tonle_consensus::{Boundary, Header, QuorumCertificate};
 use tonle_crypto::Digest;
 use tonle_ledger::{AccountId, ReceiptsTree, first_results_root};
 
 use super::backend::{Archive, ArchiveFailed};
 use super::error::ApiError;
-use crate::finality_receipt::{Boundary, Document, Subject};
+use crate::finality_receipt::{Document, Subject};
 
 impl From<ArchiveFailed> for ApiError {
     fn from(_: ArchiveFailed) -> Self {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tonle_consensus::{Block, Epoch, Height, ValidatorSet};
+use tonle_consensus::{Block, Boundary, Epoch, Height, ValidatorSet};
 use tonle_crypto::Digest;
-use tonle_replica::{BlockSource, Boundary, BoundaryHistory, CertifiedBlock, RawBatch};
+use tonle_replica::{BlockSource, BoundaryHistory, CertifiedBlock, RawBatch};
 
 use super::found;
 use crate::recovery::Chain;

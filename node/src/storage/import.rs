@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{WriteBatch, WriteOptions};
-use tonle_consensus::{Block, Checkpoint, QuorumCertificate};
+use tonle_consensus::{Block, Boundary, Checkpoint, QuorumCertificate};
 use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{Change, Genesis, Point, StateKey};
-use tonle_replica::{Boundary, CertifiedBlock};
+use tonle_replica::CertifiedBlock;
 
 use super::snapshot::encode_boundaries;
 use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes};
@@ -149,8 +149,8 @@ fn put_sets(
     let mut before = validators(&genesis.validators);
     batch.put_cf(family, epochs::key(0), epochs::value(&before));
     for boundary in boundaries.iter().filter(|_| genesis.epoch_length > 0) {
-        if boundary.members != before {
-            before.clone_from(&boundary.members);
+        if boundary.validators != before {
+            before.clone_from(&boundary.validators);
             let epoch = boundary.header.height().get() / genesis.epoch_length;
             batch.put_cf(family, epochs::key(epoch), epochs::value(&before));
         }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use rocksdb::{IteratorMode, ReadOptions};
+use tonle_consensus::Boundary;
 use tonle_crypto::{Canonical as _, Digest, Reader, Writer};
 use tonle_ledger::{Account, AccountId, Bucket, BucketOrder, CHUNK_BYTES, Change, Outline, StateKey};
-use tonle_replica::Boundary;
 use tonle_replica::bounds::BOUNDARIES_KEPT_MAX;
 
 use super::tables::{metadata, state};

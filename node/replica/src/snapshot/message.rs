@@ -5,13 +5,12 @@
 //!            3 state: height 8 | path 32                     4 bucket: height 8 | bucket | link 32
 //! answer     1 boundaries: count 4 | boundary ...            2 offer: 0, or 1 | offer
 //!            3 state: 0, or 1 | chunk                        4 bucket: 0, or 1 | chunk
-//! boundary   header | FC | count 4 | validator ...
 //! offer      block | headers: count 4 | header ... | FC of the last | results root before 32 | receipts root 32
 //! ```
 //!
 //! Must not know: what is believed of them.
 
-use tonle_consensus::{Block, Epoch, Header, Height, QuorumCertificate, VALIDATORS_MAX, Validator};
+use tonle_consensus::{Block, Boundary, Epoch, Header, Height, QuorumCertificate};
 use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
 use tonle_ledger::{Bucket, BucketChunk, StateChunk};
 
@@ -59,17 +58,6 @@ pub enum SnapshotFound {
     State(Option<StateChunk>),
     /// A piece of a bucket.
     Bucket(Option<BucketChunk>),
-}
-
-/// The last block of an epoch, and who validates the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boundary {
-    /// The block's header; it names the next set's digest.
-    pub header: Header,
-    /// Its certificate of finality, by the epoch's own validators.
-    pub certificate: QuorumCertificate,
-    /// The validators of the next epoch, in their order.
-    pub members: Vec<Validator>,
 }
 
 /// A snapshot of the state after an epoch's last block.
@@ -140,16 +128,6 @@ impl Canonical for SnapshotFound {
             4 => reader.option().map(SnapshotFound::Bucket),
             _ => Err(CodecError::Invalid("snapshot answer")),
         }
-    }
-}
-
-impl Canonical for Boundary {
-    fn encode_to(&self, writer: &mut Writer) {
-        writer.value(&self.header).value(&self.certificate).list(&self.members);
-    }
-    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let (header, certificate) = (reader.value()?, reader.value()?);
-        Ok(Boundary { header, certificate, members: reader.list("validators", VALIDATORS_MAX)? })
     }
 }
 

@@ -14,6 +14,6 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
-pub use message::{Boundary, SnapshotFound, SnapshotOffer, SnapshotQuery};
+pub use message::{SnapshotFound, SnapshotOffer, SnapshotQuery};
 pub use serve::{BoundaryHistory, boundaries, covering};
 pub use trust::{InvalidSnapshot, Trust};

@@ -2,9 +2,8 @@
 //!
 //! Must not know: who asks, the state.
 
-use tonle_consensus::{Epoch, Header, Height, QuorumCertificate, ValidatorSet};
+use tonle_consensus::{Boundary, Epoch, Header, Height, QuorumCertificate, ValidatorSet};
 
-use super::Boundary;
 use crate::bounds::{BOUNDARIES_MAX, BOUNDARIES_SCANNED_MAX, RESPONSE_BLOCKS_MAX};
 use crate::{BlockSource, CertifiedBlock};
 
@@ -54,8 +53,8 @@ fn boundary(epoch: Epoch, length: u64, source: &dyn BoundaryHistory) -> Option<(
     let CertifiedBlock { block, certificate } = source.final_block(Height::new(next.get().checked_mul(length)?))?;
     let after = source.validators(next)?;
     let changes = source.validators(epoch).is_none_or(|before| before.digest() != after.digest());
-    let members = after.iter().map(|(_, validator)| validator.clone()).collect();
-    Some((Boundary { header: block.header().clone(), certificate: certificate?, members }, changes))
+    let validators = after.iter().map(|(_, validator)| validator.clone()).collect();
+    Some((Boundary { header: block.header().clone(), certificate: certificate?, validators }, changes))
 }
 
 /// The first header that names `height` as its checkpoint, each child up to one with a certificate, and that; `None` while

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Bitmap, Block, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind, SigningContext,
-    Statement, Timestamp, Validator, ValidatorIndex, ValidatorSet, View, payload_digest,
+    Bitmap, Block, Boundary, BoundaryInvalid, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate,
+    QuorumKind, SigningContext, Statement, Timestamp, Validator, ValidatorIndex, ValidatorSet, View, payload_digest,
 };
 use tonle_crypto::{Canonical, Digest, SecretKey, Strict};
 use tonle_ledger::next_results_root;
@@ -99,8 +99,8 @@ impl Source {
 
     fn boundary(&self, epoch: u64) -> Boundary {
         let entry = &self.blocks[&((epoch + 1) * LENGTH)];
-        let members = set(epoch + 1).iter().map(|(_, validator)| validator.clone()).collect();
-        Boundary { header: entry.block.header().clone(), certificate: entry.certificate.clone().unwrap(), members }
+        let validators = set(epoch + 1).iter().map(|(_, validator)| validator.clone()).collect();
+        Boundary { header: entry.block.header().clone(), certificate: entry.certificate.clone().unwrap(), validators }
     }
 
     fn offer(&self, height: u64) -> SnapshotOffer {
@@ -187,7 +187,10 @@ fn a_boundary_that_changes_the_validators_cannot_be_left_out() {
     for (followed_first, skipped_to) in [(vec![], 2), (vec![0], 3), (vec![1], 4)] {
         let mut trust = followed(&source, &followed_first);
         let refused = trust.follow(source.boundary(skipped_to), &Strict).unwrap_err();
-        assert!(matches!(refused, InvalidSnapshot::Certificate(_)), "{skipped_to}: {refused}");
+        assert!(
+            matches!(refused, InvalidSnapshot::Boundary(BoundaryInvalid::Certificate(_))),
+            "{skipped_to}: {refused}"
+        );
     }
     // Those that change nothing can.
     assert_eq!(followed(&source, &[1, 3]).epoch(), Epoch::new(4));
@@ -205,9 +208,9 @@ fn false_boundaries_are_refused_and_change_nothing() {
     let few = certify(source.block(8), &set(1), 2);
     let notarized = QuorumCertificate { kind: QuorumKind::Notarized, ..good.certificate.clone() };
     let removed = {
-        let mut members = good.members.clone();
-        members.pop();
-        members
+        let mut validators = good.validators.clone();
+        validators.pop();
+        validators
     };
     let mut forged_signature = good.certificate.clone();
     forged_signature.signatures.swap(0, 1);
@@ -217,15 +220,15 @@ fn false_boundaries_are_refused_and_change_nothing() {
         ("only notarized", Boundary { certificate: notarized, ..good.clone() }),
         ("another block's certificate", Boundary { certificate: other.certificate.clone(), ..good.clone() }),
         ("a signature of somebody else", Boundary { certificate: forged_signature, ..good.clone() }),
-        ("a member removed", Boundary { members: removed, ..good.clone() }),
-        ("other members", Boundary { members: other.members, ..good.clone() }),
-        ("no members", Boundary { members: Vec::new(), ..good.clone() }),
+        ("a member removed", Boundary { validators: removed, ..good.clone() }),
+        ("other members", Boundary { validators: other.validators, ..good.clone() }),
+        ("no members", Boundary { validators: Vec::new(), ..good.clone() }),
         (
             "not at an epoch's end",
             Boundary {
                 header: in_the_middle.block.header().clone(),
                 certificate: in_the_middle.certificate.unwrap(),
-                members: good.members.clone(),
+                validators: good.validators.clone(),
             },
         ),
     ];
@@ -236,8 +239,10 @@ fn false_boundaries_are_refused_and_change_nothing() {
         trust.follow(good.clone(), &Strict).unwrap();
     }
     let mut trust = followed(&source, &[1]);
-    assert_eq!(trust.follow(source.boundary(0), &Strict), Err(InvalidSnapshot::Order(Height::new(4))));
-    assert_eq!(trust.follow(good, &Strict), Err(InvalidSnapshot::Order(Height::new(8))));
+    for (again, found) in [(source.boundary(0), Epoch::ZERO), (good, Epoch::new(1))] {
+        let order = BoundaryInvalid::Order { known: Epoch::new(2), found };
+        assert_eq!(trust.follow(again, &Strict), Err(order.into()));
+    }
 }
 
 #[test]

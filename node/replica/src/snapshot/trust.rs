@@ -1,38 +1,27 @@
 //! From genesis' validators, which are trusted, to an epoch's: the chain of boundaries, and what an offer is judged by.
 //!
-//! A boundary counts when the validators known so far certified it. One that changes nothing may be left out: a
-//! certificate of a later epoch bears the digest of the set that made it, and honest validators sign under no other set
-//! than their epoch's.
-//!
 //! Must not know: who sent what.
 
 use tonle_consensus::{
-    Checkpoint, Epoch, Header, Height, Invalid, QuorumCertificate, QuorumKind, SigningContext, ValidatorSet,
-    ValidatorSetError,
+    Boundary, BoundaryInvalid, Checkpoint, Epoch, Height, Invalid, QuorumKind, SigningContext, ValidatorSet,
 };
 use tonle_crypto::{Digest, Verifier, Verify};
 use tonle_ledger::next_results_root;
 
-use super::{Boundary, SnapshotOffer};
+use super::SnapshotOffer;
 
 /// Why a boundary or an offer is not believed: who sent it is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSnapshot {
-    /// The certificate does not verify.
+    /// The boundary does not follow from the validators known.
+    #[error("boundary: {0}")]
+    Boundary(#[from] BoundaryInvalid),
+    /// The offer's certificate does not verify.
     #[error("certificate: {0}")]
     Certificate(#[from] Invalid),
-    /// The certificate is of another block, or does not finalize.
+    /// The offer's certificate is of another block, or does not finalize.
     #[error("the certificate is not one of finality of height {0}")]
     OtherBlock(Height),
-    /// Boundaries must ascend, and lie at the ends of epochs.
-    #[error("height {0} is not the next boundary")]
-    Order(Height),
-    /// The validators are no set.
-    #[error("validators: {0}")]
-    Validators(#[from] ValidatorSetError),
-    /// The validators are not those that the boundary's header names.
-    #[error("the header of height {0} names other validators")]
-    OtherValidators(Height),
     /// The offer is not of the boundary that is trusted.
     #[error("the snapshot is of height {0}, which is not the boundary that is trusted")]
     OtherBoundary(Height),
@@ -81,18 +70,7 @@ impl Trust {
     /// # Errors
     /// [`InvalidSnapshot`]; nothing is changed then.
     pub fn follow(&mut self, boundary: Boundary, verifier: &dyn Verifier) -> Result<(), InvalidSnapshot> {
-        let header = &boundary.header;
-        let height = header.height();
-        let epoch = Epoch::new(height.get().saturating_sub(1).checked_div(self.epoch_length).unwrap_or(0));
-        let at_end = height > Height::ZERO && height.get().checked_rem(self.epoch_length) == Some(0);
-        if !at_end || epoch < self.set.epoch() {
-            return Err(InvalidSnapshot::Order(height));
-        }
-        self.check_final(epoch, header, &boundary.certificate, verifier)?;
-        let next = ValidatorSet::new(epoch.saturating_add(1), boundary.members.clone())?;
-        if header.fields().next_set != Some(next.digest()) {
-            return Err(InvalidSnapshot::OtherValidators(height));
-        }
+        let next = boundary.verify(self.chain, self.epoch_length, &self.set, verifier)?;
         let unchanged = next.digest() == self.set.digest();
         if std::mem::replace(&mut self.unchanged, unchanged) {
             self.path.pop();
@@ -122,26 +100,13 @@ impl Trust {
         if !linked || checkpoint.height != height || first.height() <= height {
             return Err(unlinked);
         }
-        self.check_final(self.set.epoch(), last, &offer.certificate, verifier)?;
+        if offer.certificate.kind != QuorumKind::Finalized || offer.certificate.block != last.digest() {
+            return Err(InvalidSnapshot::OtherBlock(last.height()));
+        }
+        offer.certificate.verify(&SigningContext { genesis: self.chain, set: self.set.clone() }, verifier)?;
         if next_results_root(&offer.results_before, &offer.receipts_root) != checkpoint.results_root {
             return Err(InvalidSnapshot::Results(height));
         }
         Ok(checkpoint)
-    }
-
-    /// The validators known so far finalized this header in `epoch`.
-    fn check_final(
-        &self,
-        epoch: Epoch,
-        header: &Header,
-        certificate: &QuorumCertificate,
-        verifier: &dyn Verifier,
-    ) -> Result<(), InvalidSnapshot> {
-        if certificate.kind != QuorumKind::Finalized || certificate.block != header.digest() {
-            return Err(InvalidSnapshot::OtherBlock(header.height()));
-        }
-        let members = self.set.iter().map(|(_, validator)| validator.clone()).collect();
-        let context = SigningContext { genesis: self.chain, set: ValidatorSet::new(epoch, members)? };
-        Ok(certificate.verify(&context, verifier)?)
     }
 }
