@@ -13,9 +13,8 @@ use std::thread::JoinHandle;
 
 use tonle_consensus::{Checkpoint, Height, ValidatorSet};
 use tonle_ledger::{BlockInput, Executed, Executor};
-use tonle_replica::{FinalBlock, bounds};
+use tonle_replica::{FinalBlock, bounds, validators};
 
-use crate::members::validators;
 use crate::storage::{Database, Error, PendingWrites, WrittenBlock};
 
 /// Blocks that share one write, at most.

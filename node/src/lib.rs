@@ -14,7 +14,6 @@ pub mod grpc;
 pub mod guard_file;
 pub mod intake;
 pub mod key_file;
-pub mod members;
 pub mod metrics;
 pub mod network;
 pub mod recovery;

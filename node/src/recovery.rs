@@ -11,11 +11,12 @@ use tonle_consensus::{
 };
 use tonle_crypto::{Canonical as _, Digest, PublicKey};
 use tonle_ledger::{Executor, Genesis};
-use tonle_replica::{Batch, Config as ReplicaConfig, Cut, Identity, InvalidBatch, Members, PeerContext, Recovered};
+use tonle_replica::{
+    Batch, Config as ReplicaConfig, Cut, Identity, InvalidBatch, Members, PeerContext, Recovered, validators,
+};
 
 use crate::batch_log::{BatchLog, BatchLogEvent, Released};
 use crate::guard_file::GuardFile;
-use crate::members::validators;
 use crate::signatures::SignaturePool;
 use crate::storage::{Database, View};
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonle_consensus::{Epoch, Validator, ValidatorSet};
 use tonle_crypto::{PublicKey, SecretKey};
 use tonle_ledger::{Executed, OperationResult, ParticipantId, RejectionCode, TransactionResult};
-use tonle_replica::Replica;
+use tonle_replica::{Replica, validators};
 
 use crate::archive::DatabaseArchive;
 use crate::backend::{Peers, Running};
@@ -34,7 +34,6 @@ use crate::executor::{Execution, ExecutionEvent};
 use crate::grpc::{self, Finality, ServerConfig, Service, Serving, TlsConfig};
 use crate::intake::Intake;
 use crate::key_file;
-use crate::members::validators;
 use crate::metrics::{self, Metrics, Reason};
 use crate::network;
 use crate::recovery::{Chain, Opened, Opening};

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use tonle_consensus::{
-    Block, Checkpoint, GuardRecord, Height, Recipients, SigningContext, Time, Validator, ValidatorIndex,
-};
+use tonle_consensus::{Block, Checkpoint, GuardRecord, Height, Recipients, SigningContext, Time, ValidatorIndex};
 use tonle_crypto::SecretKey;
-use tonle_ledger::{BlockInput, Executor, Member};
-use tonle_replica::{Batch, Config, Effect, Event, FinalBlock, Identity, Members, PeerMessage, Replica, serve};
+use tonle_ledger::{BlockInput, Executor};
+use tonle_replica::{
+    Batch, Config, Effect, Event, FinalBlock, Identity, Members, PeerMessage, Replica, serve, validators,
+};
 
 use crate::byzantine::Kind;
 use crate::chain::{Chain, START_MS};
@@ -485,7 +485,7 @@ impl World {
             block.transactions().for_each(|transaction| meter.executes(self.now_us, at, &transaction.id()));
         }
         node.disk.state.apply(&executed.changes);
-        let members: Option<Members> = executed.validators.as_ref().map(|version| members(&version.members));
+        let members: Option<Members> = executed.validators.as_ref().map(|version| validators(&version.members).into());
         node.disk.write_block(&block, checkpoint, members.clone());
         if sync == Synced::ThenCrash {
             self.die(at);
@@ -504,16 +504,6 @@ impl World {
 pub(crate) fn persist(disk: &mut Disk, record: GuardRecord, blocks: Vec<Block>) {
     disk.guard = Some(record);
     disk.journal.extend(blocks.into_iter().map(|block| (block.digest(), block)));
-}
-
-/// The ledger's list, as consensus knows it.
-fn members(members: &[Member]) -> Members {
-    let validator = |member: &Member| Validator {
-        name: member.participant.to_string(),
-        key: member.key,
-        network_key: member.network_key,
-    };
-    members.iter().map(validator).collect()
 }
 
 /// A number that a simulation's context could not give.

@@ -16,10 +16,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use tonle_consensus::{Epoch, Height, ValidatorSet};
 use tonle_crypto::{PublicKey, Strict};
-use tonle_replica::{SnapshotFound, SnapshotOffer, SnapshotQuery, Trust};
+use tonle_replica::{SnapshotFound, SnapshotOffer, SnapshotQuery, Trust, validators};
 
 use crate::config::SyncMode;
-use crate::members::validators;
 use crate::metrics::Metrics;
 use crate::network;
 use crate::recovery::Chain;

@@ -1,11 +1,11 @@
 //! `tonle init`: founds the data directory of a validator that has never signed.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
-use tonle_node::config::{Config, Overrides, Role};
+use tonle_node::config::Role;
 use tonle_node::data_directory::DataDirectory;
 use tonle_node::guard_file::GuardFile;
+
+use super::configuration::Configuration;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -21,17 +21,13 @@ Status 0: founded; 1: it was founded before, or cannot be.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Set one key over file and environment; may be repeated.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    configuration: Configuration,
 }
 
 /// Founds the data directory.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let config = Config::load(&arguments.config, &Overrides::from_process(&arguments.set))?;
+    let config = arguments.configuration.load()?;
     ensure!(matches!(config.role, Role::Validator { .. }), "an observer signs nothing and needs no founding");
     let directory = DataDirectory::open(&config.data_dir)?;
     GuardFile::found(directory.path())?;

@@ -3,6 +3,7 @@
 
 mod balance;
 mod config;
+mod configuration;
 mod devnet;
 mod evidence;
 mod genesis;
@@ -81,7 +82,7 @@ enum Command {
     /// Show and check proofs that validators broke the rules.
     #[command(subcommand)]
     Evidence(evidence::Command),
-    /// From a surviving database, the genesis of a chain that follows one which lost a quorum's disks.
+    /// From the database of a stopped node, the genesis of a chain that follows one which lost a quorum's disks.
     Recover(recover::Arguments),
     /// Check a finality receipt offline.
     Verify(verify::Arguments),

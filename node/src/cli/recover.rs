@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use tonle_devnet::genesis;
-use tonle_node::config::{Config, Overrides};
 use tonle_node::data_directory::DataDirectory;
 use tonle_node::recovery::Chain;
 use tonle_node::storage::Database;
 use tonle_node::succession::succeed;
+
+use super::configuration::Configuration;
 
 const REFUSED: &str = "\
 refused. This command is for one case only: so many validators have lost their disks for good that the others are no quorum, and \
@@ -23,9 +24,8 @@ outside of this system. Read docs/operations/recovery.md, then give --i-understa
 /// Arguments of `tonle recover`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The configuration file of the node whose database survived; the node must be stopped.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    configuration: Configuration,
     /// When the new chain begins, in milliseconds since the Unix epoch. All banks give the same.
     #[arg(long, value_name = "MS")]
     created_ms: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 /// Writes both files.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.i_understand_that_this_ends_the_chain, "{REFUSED}");
-    let config = Config::load(&arguments.config, &Overrides::from_process(&[]))?;
+    let config = arguments.configuration.load()?;
     let chain = Chain::new(genesis::read(&config.genesis)?);
     ensure!(Database::exists(&config.data_dir), "{} holds no database", config.data_dir.display());
     let directory = DataDirectory::open(&config.data_dir)?;

@@ -1,8 +1,6 @@
 //! `tonle run`: one node, from its configuration to its end.
 
-use std::path::PathBuf;
-
-use tonle_node::config::{Config, Overrides};
+use super::configuration::Configuration;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -16,12 +14,8 @@ SIGTERM or Ctrl-C stops it in order. Status 0: stopped so; 1: it could not start
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Set one key over file and environment; may be repeated.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    configuration: Configuration,
     /// End when the process that started this one ends: for supervisors.
     #[arg(long, hide = true)]
     exit_with_parent: bool,
@@ -32,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.exit_with_parent {
         tonle_devnet::lifeline::exit_with_parent()?;
     }
-    let config = Config::load(&arguments.config, &Overrides::from_process(&arguments.set))?;
+    let config = arguments.configuration.load()?;
     tonle_node::telemetry::start(&config.log)?;
     tonle_node::run::run(config)
 }

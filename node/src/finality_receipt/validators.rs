@@ -8,14 +8,13 @@ use tonle_crypto::Strict;
 use tonle_ledger::Genesis;
 
 use super::VerifyError;
-use crate::members;
 
 /// The validators of `epoch` when no boundary changed them since genesis.
 ///
 /// # Errors
 /// [`ValidatorSetError`] when the genesis lists no usable set.
 pub fn validators(genesis: &Genesis, epoch: Epoch) -> Result<ValidatorSet, ValidatorSetError> {
-    ValidatorSet::new(epoch, members::validators(&genesis.validators))
+    ValidatorSet::new(epoch, tonle_replica::validators(&genesis.validators))
 }
 
 /// Walks the boundaries from genesis, and gives the validators of `epoch`.

@@ -15,7 +15,7 @@ use tonle_replica::OffenceKind;
 use super::backend::{Chain, NetworkStatus, StoredBlock, SupplyAudit};
 use super::error::ApiError;
 use super::finality::Tip;
-use crate::members;
+
 use crate::storage::KeptMisbehaviour;
 
 /// The transaction in a request, decoded strictly from the bytes as they were sent.
@@ -249,7 +249,7 @@ pub(super) fn validator_sets(
     let version = |(version, until_height): (&&SetVersion, u64)| v1::ValidatorSetVersion {
         since_height: version.since,
         until_height,
-        validators: members::validators(&version.members).iter().map(validator).collect(),
+        validators: tonle_replica::validators(&version.members).iter().map(validator).collect(),
     };
     v1::ListValidatorsResponse {
         height,

@@ -8,12 +8,11 @@ use rocksdb::{Cache, ColumnFamily, DB, WriteBatch, WriteOptions};
 use tonle_consensus::{Block, Checkpoint, Height};
 use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{AccountId, AccountProof, Audit, Change, Executor, Genesis, Point, ProofSource, audit};
-use tonle_replica::CertifiedBlock;
+use tonle_replica::{CertifiedBlock, validators};
 
 use super::forgetting::{Forgetting, HeldReferences};
 use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes, state};
 use super::{Error, View, options, write};
-use crate::members::validators;
 
 /// The open database. Shared between threads; one of them writes.
 pub struct Database {

@@ -9,12 +9,11 @@ use rocksdb::{WriteBatch, WriteOptions};
 use tonle_consensus::{Block, Boundary, Checkpoint, QuorumCertificate};
 use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{Change, Genesis, Point, StateKey};
-use tonle_replica::CertifiedBlock;
+use tonle_replica::{CertifiedBlock, validators};
 
 use super::snapshot::encode_boundaries;
 use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes};
 use super::{Database, Error, database};
-use crate::members::validators;
 use crate::segment;
 
 /// A database under construction.
