@@ -23,10 +23,11 @@ pub struct Config {
     pub base_timeout_max_ms: u64,
     /// Largest timeout after back-off, in ms. Default 8,000: after an outage all meet again within seconds.
     pub timeout_cap_ms: u64,
-    /// Turns of a leader that must fail in a row before it is skipped. Default 2.
+    /// Turns of a leader that must fail in a row, with nothing heard of it since, before it is skipped. Default 1: one
+    /// that lives is heard long before its next turn.
     pub skip_after: u32,
-    /// How often a skipped leader is given a full turn although nothing was heard of it, in ms. Default 30,000: it
-    /// costs one view timeout.
+    /// How often one of the skipped leaders is given a full turn although nothing was heard of it, in ms. Default
+    /// 30,000: it costs one view timeout.
     pub probe_interval_ms: u64,
     /// Blocks missing below a certified one before they are fetched in bulk by catch-up instead of one by one.
     /// Default 64.
@@ -44,7 +45,7 @@ impl Default for Config {
             base_timeout_initial_ms: 1_000,
             base_timeout_max_ms: 2_000,
             timeout_cap_ms: 8_000,
-            skip_after: 2,
+            skip_after: 1,
             probe_interval_ms: 30_000,
             catch_up_gap: 64,
         }

@@ -41,8 +41,6 @@ struct Record {
     missed: u32,
     /// Among the at most f leaders that are timed out at entry.
     skipped: bool,
-    /// When a skipped leader gets its next full turn.
-    probe_at_us: u64,
 }
 
 /// Timers and leaders.
@@ -64,6 +62,8 @@ pub(crate) struct Pacemaker {
     most_in_a_row: u64,
     /// Was this view's leader skipped?
     skipping: bool,
+    /// From when the next skipped leader, whichever it is, gets a full turn.
+    probe_at_us: u64,
     samples_us: VecDeque<u64>,
     base_us: u64,
     leaders: Vec<Record>,
@@ -85,6 +85,7 @@ impl Pacemaker {
             in_a_row: 0,
             most_in_a_row: 0,
             skipping: false,
+            probe_at_us: 0,
             samples_us: VecDeque::with_capacity(SAMPLES_MAX),
             base_us,
             leaders,
@@ -144,7 +145,7 @@ impl Pacemaker {
     fn skips(&mut self, now_us: u64) -> bool {
         let skipped = self.leaders.iter().filter(|record| record.skipped).count();
         let (faults, after) = (self.set.faults(), self.config.skip_after);
-        let probe_at_us = now_us.saturating_add(micros(self.config.probe_interval_ms));
+        let next_probe_us = now_us.saturating_add(micros(self.config.probe_interval_ms));
         let Some(record) = self.leaders.get_mut(self.set.leader(self.view).index()) else { return false };
         if record.missed < after {
             return false;
@@ -152,14 +153,16 @@ impl Pacemaker {
         if !record.skipped {
             // At most f at a time: more silent leaders than that are a partition, not dead banks.
             record.skipped = skipped < faults;
-            record.probe_at_us = probe_at_us;
+            if skipped == 0 {
+                self.probe_at_us = next_probe_us;
+            }
             return record.skipped;
         }
-        if now_us >= record.probe_at_us {
-            record.probe_at_us = probe_at_us;
-            return false;
+        let probed = now_us >= self.probe_at_us;
+        if probed {
+            self.probe_at_us = next_probe_us;
         }
-        true
+        !probed
     }
 
     /// A message or a fresh signature of `validator` was seen: it is taken back at once.
@@ -210,12 +213,13 @@ impl Pacemaker {
 
     /// When the entry certificate goes to those of whom nothing of this view was heard: R1.
     pub(crate) fn relay_at_us(&self) -> u64 {
-        self.entered_us.saturating_add(self.quarter_us())
+        self.entered_us.saturating_add(self.relay_pause_us())
     }
 
-    /// A quarter of the base timeout.
-    pub(crate) fn quarter_us(&self) -> u64 {
-        self.base_us.checked_div(4).unwrap_or(0)
+    /// Half of the base timeout, which is one and a half times what a QC takes: by then a Finalize of everybody who
+    /// saw the last QC has come.
+    pub(crate) fn relay_pause_us(&self) -> u64 {
+        self.base_us.checked_div(2).unwrap_or(0)
     }
 
     /// The base timeout: 3 times the 99th percentile of the time to QC, within its bounds.
@@ -258,4 +262,71 @@ impl Pacemaker {
 
 fn micros(ms: u64) -> u64 {
     ms.saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonle_crypto::SecretKey;
+
+    use super::*;
+    use crate::{Epoch, Validator};
+
+    const TURN_US: u64 = 100_000;
+
+    fn pacemaker(validators: u8) -> Pacemaker {
+        let validator = |number: u8| Validator {
+            name: number.to_string(),
+            key: SecretKey::from_seed(&[number; 32]).public(),
+            network_key: SecretKey::from_seed(&[number | 128; 32]).public(),
+        };
+        let set = ValidatorSet::new(Epoch::ZERO, (0..validators).map(validator).collect()).unwrap();
+        Pacemaker::new(Config::default(), set)
+    }
+
+    /// Goes through views until `until_us`: those of the dead end in a TC without them, the others by a QC. Gives, in
+    /// order, when each full turn of a dead leader began. Every view takes the same time.
+    fn full_turns(pacemaker: &mut Pacemaker, dead: &[ValidatorIndex], until_us: u64) -> Vec<u64> {
+        let (mut now_us, mut view, mut found) = (0, View::new(1), Vec::new());
+        pacemaker.start(now_us, view);
+        while now_us < until_us {
+            let leads = pacemaker.set.leader(view);
+            let ended = if dead.contains(&leads) {
+                if !pacemaker.is_skipping() {
+                    found.push(now_us);
+                }
+                Ended::Timeout { leader_signed: false }
+            } else {
+                pacemaker.heard(leads);
+                Ended::Quorum
+            };
+            now_us += TURN_US;
+            view = view.next().unwrap();
+            pacemaker.enter(now_us, view, ended);
+        }
+        found
+    }
+
+    #[test]
+    fn a_dead_leader_costs_one_turn_and_then_all_of_them_together_one_each_probe_interval() {
+        let mut pacemaker = pacemaker(10);
+        let dead: Vec<ValidatorIndex> = [1, 4, 7].map(ValidatorIndex::new).into();
+        let turns = full_turns(&mut pacemaker, &dead, 120_000_000);
+        let (first, later) = turns.split_at(3);
+        assert!(first.iter().all(|at| *at < 10 * TURN_US), "in the first rotation: {turns:?}");
+        assert_eq!(pacemaker.skipped(), dead);
+        // 120 s hold four intervals of 30 s, which began when the first of the three was skipped.
+        assert_eq!(later.len(), 3, "{turns:?}");
+        assert!(later.windows(2).all(|pair| pair[1] - pair[0] >= 30_000_000), "{turns:?}");
+    }
+
+    #[test]
+    fn no_more_than_f_leaders_are_skipped_and_whoever_is_heard_is_taken_back() {
+        let mut pacemaker = pacemaker(7);
+        let dead: Vec<ValidatorIndex> = [0, 1, 2].map(ValidatorIndex::new).into();
+        full_turns(&mut pacemaker, &dead, 10_000_000);
+        let skipped = pacemaker.skipped();
+        assert_eq!(skipped.len(), 2);
+        pacemaker.heard(skipped[0]);
+        assert_eq!(pacemaker.skipped(), skipped[1..]);
+    }
 }

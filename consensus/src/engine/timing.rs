@@ -138,9 +138,9 @@ impl Consensus {
         }
     }
 
-    /// Once for each peer in a quarter of the base timeout.
+    /// Once for each peer in half of the base timeout.
     fn may_answer(&mut self, to: ValidatorIndex) -> bool {
-        let (now_us, pause_us) = (self.now.monotonic_us, self.pacemaker.quarter_us());
+        let (now_us, pause_us) = (self.now.monotonic_us, self.pacemaker.relay_pause_us());
         let Some(peer) = self.peers.get_mut(to.index()).filter(|peer| peer.answer_at_us <= now_us) else {
             return false;
         };
