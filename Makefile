@@ -39,14 +39,10 @@ advisories: setup ## known advisories against Cargo.lock: their database is fetc
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	cargo deny check advisories
 
-bench: build ## measure the ledger, the network and a devnet under load; compare with docs/performance
+bench: build ## measure networks of validators against what the machine could do (all scenarios: about half an hour), then the ledger and the transport alone
+	$(TONLE) devnet bench
 	cargo run --release --package tonle-ledger --example throughput -- 1000000 200000
 	cargo run --release --package tonle-node --example network_latency
-	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
-	$(TONLE) devnet up --detach --wait --dir $$folder/net && \
-	{ $(TONLE) devnet load --rate 500 --for 30s --batch 1 --dir $$folder/net; \
-	$(TONLE) devnet load --rate 2000 --for 30s --batch 1 --dir $$folder/net; status=$$?; \
-	$(TONLE) devnet down --dir $$folder/net; exit $$status; }
 
 soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 TONLE_WAN=100 cargo test --release --package tonle-simulator

@@ -11,12 +11,10 @@ use crate::control::{Reply, Request, ValidatorReport, ask};
 use crate::directory::{Directory, ValidatorProcess, tail};
 use crate::process::resident_mib;
 use crate::screen::{print, print_json, spinner, table};
-use crate::{block_on, founding, joining, load, span, up};
+use crate::{bench, block_on, founding, joining, load, span, up};
 
 /// How long a restarted validator may take to catch up.
 const CATCH_UP_PATIENCE: Duration = Duration::from_mins(5);
-/// How long the lock may be held after the supervisor said that everything stopped.
-const GONE_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -44,6 +42,7 @@ Examples:
   tonle devnet partition aba,acleda:canadia,wing --for 10s
   tonle devnet delay all 20ms
   tonle devnet load --rate 2000 --for 30s
+  tonle devnet bench --quick
   tonle devnet down; tonle devnet reset
 
 Every command takes --dir, the folder that the devnet lives in (default .devnet), and finds its nodes there.";
@@ -134,6 +133,8 @@ pub enum Command {
     },
     /// Send transfers at a fixed rate, and check afterwards that nothing was lost and all nodes agree
     Load(load::Arguments),
+    /// Measure how fast networks of validators are on this machine, against what the machine could do at best
+    Bench(bench::Arguments),
     /// Remove the devnet and its state
     Reset {
         /// Stop it first when it runs
@@ -197,15 +198,15 @@ fn validators(text: &str) -> Result<usize> {
     Ok(count)
 }
 
-/// Runs a subcommand of `tonle devnet`, on the main thread: validators that it starts live as long as that thread.
+/// Runs a subcommand of `tonle devnet`; `store` measures the node's store, which this library does not know. On the main thread: validators that it starts live as long as that thread.
 ///
 /// # Errors
 /// Why it could not do what was asked, or that the answer is no.
-pub fn run(command: Command) -> Result<()> {
-    block_on(dispatch(command))
+pub fn run(command: Command, store: bench::StoreSpeed) -> Result<()> {
+    block_on(dispatch(command, store))
 }
 
-async fn dispatch(command: Command) -> Result<()> {
+async fn dispatch(command: Command, store: bench::StoreSpeed) -> Result<()> {
     match command {
         Command::Up(UpArguments { validators, detach, wait, json, seed, direct, epoch_length, folder }) => {
             let options = up::Options { validators, detach, wait, json, seed, direct, epoch_length };
@@ -229,6 +230,7 @@ async fn dispatch(command: Command) -> Result<()> {
         }
         Command::Status { json, folder } => status(&folder.open()?, json).await,
         Command::Load(arguments) => load::run(&arguments).await,
+        Command::Bench(arguments) => bench::run(&arguments, store).await,
         Command::Reset { force, folder } => {
             let directory = folder.open()?;
             if force && directory.is_running() {
@@ -273,14 +275,7 @@ async fn down(directory: &Directory) -> Result<()> {
     if !directory.is_running() {
         return print(&format!("no devnet runs in {dir}"));
     }
-    ask(directory, &Request::Down).await?;
-    let deadline = Instant::now() + GONE_PATIENCE;
-    while directory.is_running() {
-        if Instant::now() > deadline {
-            bail!("the supervisor of {dir} stopped its validators, but does not end");
-        }
-        sleep(LOOK_AGAIN).await;
-    }
+    up::stop(directory).await?;
     print(&format!("stopped; state stays in {dir}"))
 }
 

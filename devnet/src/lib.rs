@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod amount;
+pub mod bench;
 pub mod client;
 pub mod commands;
 pub mod configuration;

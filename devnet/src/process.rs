@@ -125,9 +125,34 @@ pub fn resident_mib(pid: u32) -> Option<u64> {
     Some(kib.div_ceil(1024))
 }
 
+/// What /proc counts processor time in: USER_HZ is 100 on every architecture that this runs on.
+const TICK_MS: u64 = 10;
+
+/// The processor time that a process has used so far, all its threads together; none when there is no such process.
+#[must_use]
+pub fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let ticks = |place: usize| fields.get(place)?.parse::<u64>().ok();
+    let used = ticks(11)?.checked_add(ticks(12)?)?;
+    Some(Duration::from_millis(used.checked_mul(TICK_MS)?))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{own_binary, resident_mib};
+    use std::time::Duration;
+
+    use super::{cpu_time, own_binary, resident_mib};
+
+    #[test]
+    fn processor_time_goes_on() {
+        let before = cpu_time(std::process::id()).unwrap();
+        while cpu_time(std::process::id()).unwrap() < before + Duration::from_millis(20) {
+            std::hint::spin_loop();
+        }
+        assert_eq!(cpu_time(0), None);
+    }
 
     #[test]
     fn this_process_has_memory_and_a_binary() {

@@ -24,6 +24,8 @@ use crate::supervisor::Supervisor;
 const READY_PATIENCE: Duration = Duration::from_mins(2);
 /// How long a detached supervisor may take to open its control socket.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the lock may be held after the supervisor said that everything stopped.
+const GONE_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at what comes up.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// The accounts that the screen shows.
@@ -84,6 +86,40 @@ pub async fn up(directory: &Directory, options: &Options) -> Result<()> {
         }
     }
     running.await
+}
+
+/// Starts a devnet in the background, and returns when every validator has finalized a block. It says nothing.
+///
+/// # Errors
+/// Why it does not come up; it is stopped then.
+pub async fn start(directory: &Directory, options: &Options) -> Result<()> {
+    let founded = found(directory, options.validators, options.seed.as_deref(), options.epoch_length)?;
+    let mut supervisor = spawn_supervisor(directory, options.direct)?;
+    await_supervisor(directory, &mut supervisor).await?;
+    let devnet = directory.read_state()?.devnet;
+    let up = await_blocks(directory, &devnet, founded.resumed, |_| Ok(())).await;
+    if up.is_err() {
+        // What does not come up is not left half running.
+        let _ = control::ask(directory, &Request::Down).await;
+    }
+    up.map(drop)
+}
+
+/// Stops a devnet that runs, and returns when it has.
+///
+/// # Errors
+/// When none runs there, or it does not end.
+pub async fn stop(directory: &Directory) -> Result<()> {
+    control::ask(directory, &Request::Down).await?;
+    let deadline = Instant::now() + GONE_PATIENCE;
+    while directory.is_running() {
+        if Instant::now() > deadline {
+            let dir = directory.root().display();
+            bail!("the supervisor of {dir} stopped its validators, but does not end");
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 /// Runs the supervisor of `devnet up --detach`, in the process that it starts.

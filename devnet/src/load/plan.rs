@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tonle_crypto::{Digest, SecretKey};
 use tonle_ledger::{AccountId, Amount, Asset, Operation, TransactionBody, Transfer};
 
+use super::Demand;
 use crate::directory::Directory;
 use crate::founding::now_ms;
 use crate::keys;
@@ -58,14 +59,8 @@ struct Work {
 }
 
 impl Plan {
-    pub(super) fn new(
-        directory: &Directory,
-        chain: Digest,
-        accounts: Vec<AccountId>,
-        rate: u32,
-        span: Duration,
-        batch: usize,
-    ) -> Result<Self> {
+    pub(super) fn new(directory: &Directory, chain: Digest, accounts: Vec<AccountId>, demand: &Demand) -> Result<Self> {
+        let Demand { rate, span, batch, .. } = *demand;
         ensure!(
             accounts.len() > 1,
             "this chain has no accounts for load: `tonle devnet up` in a new folder makes them"
@@ -202,7 +197,7 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
-    use super::Plan;
+    use super::{Demand, Plan};
     use crate::directory::Directory;
     use crate::founding::found;
     use std::collections::BTreeSet;
@@ -216,7 +211,8 @@ mod tests {
         let genesis = found(&directory, None, Some("s"), None).unwrap().genesis;
         let accounts = genesis.accounts.iter().map(|account| account.id);
         let accounts = accounts.filter(|account| account.name().starts_with("load-")).collect();
-        let plan = Plan::new(&directory, genesis.digest(), accounts, rate, span, batch).unwrap();
+        let plan =
+            Plan::new(&directory, genesis.digest(), accounts, &Demand { rate, span, batch, in_flight: 1 }).unwrap();
         (temporary, plan)
     }
 

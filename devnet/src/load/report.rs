@@ -65,26 +65,27 @@ pub(super) struct Report {
     rate: u32,
     batch: usize,
     submitted: u64,
-    finalized: u64,
+    pub(super) finalized: u64,
     rejected: u64,
-    failed: u64,
+    pub(super) failed: u64,
     down: Vec<String>,
-    tps: f64,
-    latency_ms: Latency,
+    pub(super) tps: f64,
+    pub(super) latency_ms: LatencyMs,
     supply_ok: bool,
     roots_agree: bool,
-    rss_mb: Vec<u64>,
+    pub(super) rss_mb: Vec<u64>,
     #[serde(skip)]
     span: Duration,
 }
 
-#[derive(Debug, Serialize)]
-struct Latency {
-    p50: Option<f64>,
-    p90: Option<f64>,
-    p99: Option<f64>,
-    p999: Option<f64>,
-    max: Option<f64>,
+/// From the moment when it was meant to be sent to its final receipt, in milliseconds; none without any.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct LatencyMs {
+    pub(crate) p50: Option<f64>,
+    pub(crate) p90: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    pub(crate) p999: Option<f64>,
+    pub(crate) max: Option<f64>,
 }
 
 impl Report {
@@ -100,7 +101,7 @@ impl Report {
             failed: counts.failed,
             down: verdict.down.clone(),
             tps: (counts.rate() * 10.0).round() / 10.0,
-            latency_ms: Latency {
+            latency_ms: LatencyMs {
                 p50: counts.latency_ms(0.5),
                 p90: counts.latency_ms(0.9),
                 p99: counts.latency_ms(0.99),
@@ -117,7 +118,7 @@ impl Report {
     /// For people.
     pub(super) fn text(&self, verdict: &Verdict, tally: &Tally) -> String {
         let ms = |latency: Option<f64>| latency.map_or("-".to_owned(), |latency| format!("{latency:.1} ms"));
-        let Latency { p50, p90, p99, p999, max } = self.latency_ms;
+        let LatencyMs { p50, p90, p99, p999, max } = self.latency_ms;
         let mut lines = vec![
             format!(
                 "load       {} transfers/s for {:?}, batch {}, {} validators",
@@ -166,6 +167,13 @@ impl Report {
         if self.failed > 0 {
             complaints.push(format!("{} transfers are not known to be final", separated(self.failed)));
         }
+        complaints.extend(self.wrong(verdict));
+        if complaints.is_empty() { None } else { Some(complaints.join("; ")) }
+    }
+
+    /// What must never be, however high the load; none when all is right.
+    pub(super) fn wrong(&self, verdict: &Verdict) -> Option<String> {
+        let mut complaints = Vec::new();
         if self.rejected > 0 {
             complaints.push(format!("{} transfers were rejected", separated(self.rejected)));
         }

@@ -15,6 +15,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// One devnet at a time: each has four processes, and the machine may have two cores.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Waits for one's turn to run a network.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The program, run in `folder`.
+pub(crate) fn command_in(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tonle"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
 /// A devnet of four validators in a folder of its own.
 pub(crate) struct Devnet {
     pub(crate) folder: tempfile::TempDir,
@@ -29,7 +41,7 @@ impl Devnet {
 
     /// A devnet with further arguments of `devnet up`.
     pub(crate) fn up_with(arguments: &[&str]) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let folder = tempfile::tempdir().unwrap();
         let mut devnet = Devnet { folder, description: Value::Null, _turn: turn };
         devnet.start_with(arguments);
@@ -52,8 +64,8 @@ impl Devnet {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tonle"));
-        command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = command_in(self.folder.path(), arguments);
+        command.arg("--dir").arg(self.dir());
         command
     }
 

@@ -9,6 +9,7 @@
 
 #[path = "../network/actor.rs"]
 mod actor;
+mod bench;
 mod evidence;
 mod faults;
 mod fixture;

@@ -1,0 +1,127 @@
+//! `devnet bench`: how fast a network of validators is on this machine, against what the machine could do at best.
+//!
+//! Every scenario runs on a network of its own, whose validators are real processes with real disks; the load comes
+//! from this process, on the same machine, and what it costs is shown apart.
+//!
+//! Must not know: how the load is sent and counted (`load`), how a network is run (`supervisor`).
+
+mod machine;
+mod measure;
+mod network;
+mod report;
+mod scenario;
+mod search;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::screen::{print, print_json, spinner, step};
+
+use report::Report;
+use scenario::{Effort, Scenario};
+
+/// Puts of 100 bytes under 16-byte keys that the node's store takes in a second of one core, measured in a folder.
+pub type StoreSpeed = fn(&Path) -> Result<f64>;
+
+/// Arguments of `tonle devnet bench`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Which scenarios, such as a,b (all without it); `--list` says what they are
+    #[arg(long, value_name = "LETTERS", value_delimiter = ',')]
+    scenario: Vec<Scenario>,
+    /// Say what the scenarios are and how long each takes, and end
+    #[arg(long)]
+    list: bool,
+    /// Less than a minute: scenarios a, b and c, once, for seconds. For their shape; the figures are rough
+    #[arg(long)]
+    quick: bool,
+    /// How often each measurement is made; the median and the spread are shown
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    runs: u8,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Where the networks live while they are measured: on the disk that is to be measured
+    #[arg(long, value_name = "FOLDER", default_value = ".devnet-bench")]
+    dir: PathBuf,
+}
+
+/// Runs the scenarios, and reports.
+///
+/// # Errors
+/// When a network does not come up, or when what it did is wrong: the supply, the roots, a transfer lost.
+pub async fn run(arguments: &Arguments, store: StoreSpeed) -> Result<()> {
+    let effort = if arguments.quick { Effort::quick() } else { Effort::full(arguments.runs) };
+    let chosen: Vec<Scenario> = match (arguments.scenario.is_empty(), arguments.quick) {
+        (false, _) => arguments.scenario.clone(),
+        (true, true) => Scenario::QUICK.to_vec(),
+        (true, false) => Scenario::ALL.to_vec(),
+    };
+    let takes = |scenarios: &[Scenario]| -> Duration { scenarios.iter().map(|each| each.takes(&effort)).sum() };
+    if arguments.list {
+        for scenario in Scenario::ALL {
+            print(&format!("{scenario}  {} ({})", scenario.what(), minutes(scenario.takes(&effort))))?;
+        }
+        return Ok(());
+    }
+    ensure!(
+        !arguments.dir.exists(),
+        "{} is there already: name another folder with --dir, or remove it",
+        arguments.dir.display()
+    );
+    std::fs::create_dir_all(&arguments.dir).with_context(|| format!("cannot make {}", arguments.dir.display()))?;
+    let outcome = tokio::select! {
+        outcome = measured(arguments, &effort, &chosen, takes(&chosen), store) => outcome,
+        () = ended_by_signal() => Err(anyhow!("interrupted")),
+    };
+    network::stop_all(&arguments.dir).await;
+    // What the networks leave is of no use.
+    let removed = std::fs::remove_dir_all(&arguments.dir);
+    let report = outcome?;
+    removed.with_context(|| format!("cannot remove {}", arguments.dir.display()))?;
+    if arguments.json { print_json(&report) } else { Ok(()) }
+}
+
+async fn measured(
+    arguments: &Arguments,
+    effort: &Effort,
+    chosen: &[Scenario],
+    takes: Duration,
+    store: StoreSpeed,
+) -> Result<Report> {
+    let say = |text: &str| if arguments.json { Ok(()) } else { print(text) };
+    say(&format!("{} scenarios, about {}", chosen.len(), minutes(takes)))?;
+    let bar = spinner();
+    bar.set_message("measuring the machine");
+    let machine = machine::measure(&arguments.dir, store)?;
+    say(&machine.text())?;
+    let mut report = Report::new(machine);
+    for scenario in chosen {
+        let start = Instant::now();
+        let measured = scenario::run(*scenario, &arguments.dir, effort, &report.machine, &bar).await?;
+        bar.suspend(|| say(&step(&format!("{scenario}  {}", scenario.what()), start)))?;
+        bar.suspend(|| say(&measured.text()))?;
+        report.add(*scenario, measured);
+    }
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+/// Returns on Ctrl-C or SIGTERM.
+async fn ended_by_signal() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+}
+
+fn minutes(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..=90 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}

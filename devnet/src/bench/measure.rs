@@ -1,0 +1,196 @@
+//! One measurement: a rate of transfers on a running network for a while, several times, and what it took.
+//!
+//! Must not know: which scenario it belongs to.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use super::network::Network;
+use crate::load::{self, Demand, LatencyMs};
+use crate::process::cpu_time;
+
+/// Below this, in milliseconds, the 99th percentile must stay for a rate to hold.
+const P99_MAX_MS: f64 = 1_000.0;
+/// The part of the asked rate that must be reached for it to hold.
+const REACHED: f64 = 0.95;
+/// Most transactions without an answer.
+const IN_FLIGHT: u32 = 8_192;
+
+/// One run at a rate.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    pub(super) tps: f64,
+    pub(super) latency_ms: LatencyMs,
+    pub(super) failed: u64,
+    pub(super) rss_mb: Vec<u64>,
+    /// Processor time of all validators together, and of the load, in microseconds for each final transfer.
+    pub(super) nodes_cpu_us: f64,
+    pub(super) load_cpu_us: f64,
+}
+
+/// A rate, measured several times: medians, and the least and the most of each.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Point {
+    /// What was special about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) name: String,
+    pub(super) validators: usize,
+    /// Transfers a second that were asked for, and in one transaction.
+    pub(super) rate: u32,
+    pub(super) batch: usize,
+    pub(super) runs: usize,
+    /// Final transfers a second.
+    pub(super) tps: f64,
+    /// What checking signatures alone would allow on this machine, and the part of it that was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bound_tps: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ratio: Option<f64>,
+    /// From the moment when it was meant to be sent to its final receipt.
+    pub(super) latency_ms: LatencyMs,
+    pub(super) spread: Spread,
+    /// Transfers not known to be final.
+    pub(super) failed: u64,
+    pub(super) rss_mb: Vec<u64>,
+    /// Processor time for each final transfer, in microseconds: all validators together, and the load.
+    pub(super) nodes_cpu_us: f64,
+    pub(super) load_cpu_us: f64,
+}
+
+/// The least and the most of the runs.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Spread {
+    pub(super) tps: [f64; 2],
+    pub(super) p50_ms: [f64; 2],
+    pub(super) p99_ms: [f64; 2],
+}
+
+impl Sample {
+    /// Did the network carry the rate?
+    pub(super) fn held(&self, rate: u32) -> bool {
+        self.failed == 0
+            && self.tps >= f64::from(rate) * REACHED
+            && self.latency_ms.p99.is_some_and(|p99| p99 < P99_MAX_MS)
+    }
+}
+
+/// Sends `rate` transfers a second in transactions of `batch` for `span`.
+///
+/// # Errors
+/// When the load cannot run, and when what the network did is wrong: rates may be missed, money and roots may not.
+pub(super) async fn sample(network: &Network, rate: u32, batch: usize, span: Duration) -> Result<Sample> {
+    let processes = network.processes();
+    let time = || -> Duration { processes.iter().filter_map(|process| cpu_time(*process)).sum() };
+    let own = || cpu_time(std::process::id()).unwrap_or_default();
+    let (nodes_before, own_before) = (time(), own());
+    let demand = Demand { rate, span, batch, in_flight: IN_FLIGHT };
+    let sent = load::send(&network.directory, &network.client()?, &demand).await?;
+    let (nodes, load) = (time().saturating_sub(nodes_before), own().saturating_sub(own_before));
+    let outcome = sent.judged(&network.directory, &network.client()?).await;
+    if let Some(wrong) = outcome.wrong() {
+        bail!("at {rate} transfers/s in transactions of {batch}: {wrong}");
+    }
+    let each = |time: Duration| (time.as_secs_f64() * 1_000_000.0 / outcome.finalized().max(1) as f64).round();
+    Ok(Sample {
+        tps: outcome.tps(),
+        latency_ms: outcome.latency_ms(),
+        failed: outcome.failed(),
+        rss_mb: outcome.rss_mb().to_vec(),
+        nodes_cpu_us: each(nodes),
+        load_cpu_us: each(load),
+    })
+}
+
+impl Point {
+    /// Did the network carry the rate in every run?
+    pub(super) fn holds(&self) -> bool {
+        let ([least, _], [_, slowest]) = (self.spread.tps, self.spread.p99_ms);
+        self.failed == 0 && least >= f64::from(self.rate) * REACHED && slowest < P99_MAX_MS
+    }
+
+    /// Sums up runs at one rate; `bound_tps` where signatures bound it. None without runs.
+    pub(super) fn of(
+        name: &str,
+        validators: usize,
+        (rate, batch): (u32, usize),
+        samples: &[Sample],
+        bound_tps: Option<f64>,
+    ) -> Option<Self> {
+        let over = |value: fn(&Sample) -> f64| {
+            let mut values: Vec<f64> = samples.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let median = |value: fn(&Sample) -> f64| {
+            let values = over(value);
+            values.get(values.len() / 2).copied()
+        };
+        let ends = |value: fn(&Sample) -> f64| {
+            let values = over(value);
+            [values.first().copied().unwrap_or(0.0), values.last().copied().unwrap_or(0.0)]
+        };
+        let latency = |part: fn(&LatencyMs) -> Option<f64>| {
+            let mut values: Vec<f64> = samples.iter().filter_map(|sample| part(&sample.latency_ms)).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied()
+        };
+        let tps = median(|sample| sample.tps)?;
+        Some(Point {
+            name: name.to_owned(),
+            validators,
+            rate,
+            batch,
+            runs: samples.len(),
+            tps,
+            bound_tps: bound_tps.map(f64::round),
+            ratio: bound_tps.map(|bound| (tps / bound * 1_000.0).round() / 1_000.0),
+            latency_ms: LatencyMs {
+                p50: latency(|latency| latency.p50),
+                p90: latency(|latency| latency.p90),
+                p99: latency(|latency| latency.p99),
+                p999: latency(|latency| latency.p999),
+                max: latency(|latency| latency.max),
+            },
+            spread: Spread {
+                tps: ends(|sample| sample.tps),
+                p50_ms: ends(|sample| sample.latency_ms.p50.unwrap_or(0.0)),
+                p99_ms: ends(|sample| sample.latency_ms.p99.unwrap_or(0.0)),
+            },
+            failed: samples.iter().map(|sample| sample.failed).sum(),
+            rss_mb: samples.iter().max_by_key(|sample| sample.rss_mb.iter().max()).map(|most| most.rss_mb.clone())?,
+            nodes_cpu_us: median(|sample| sample.nodes_cpu_us)?,
+            load_cpu_us: median(|sample| sample.load_cpu_us)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LatencyMs, Point, Sample};
+
+    fn sample(tps: f64, p99: f64) -> Sample {
+        let latency_ms =
+            LatencyMs { p50: Some(p99 / 2.0), p90: None, p99: Some(p99), p999: None, max: Some(p99 * 2.0) };
+        Sample { tps, latency_ms, failed: 0, rss_mb: vec![40, 50], nodes_cpu_us: 900.0, load_cpu_us: 100.0 }
+    }
+
+    #[test]
+    fn a_rate_holds_when_it_is_reached_in_time_and_nothing_is_lost() {
+        assert!(sample(960.0, 999.0).held(1_000));
+        assert!(!sample(940.0, 100.0).held(1_000));
+        assert!(!sample(1_000.0, 1_000.0).held(1_000));
+        assert!(!Sample { failed: 1, ..sample(1_000.0, 10.0) }.held(1_000));
+    }
+
+    #[test]
+    fn a_point_is_the_median_and_the_spread_of_its_runs() {
+        let samples = [sample(980.0, 40.0), sample(1_000.0, 90.0), sample(990.0, 20.0)];
+        let point = Point::of("", 4, (1_000, 1), &samples, Some(4_000.0)).unwrap();
+        assert_eq!((point.tps, point.ratio, point.latency_ms.p99), (990.0, Some(0.248), Some(40.0)));
+        assert_eq!((point.spread.tps, point.spread.p99_ms), ([980.0, 1_000.0], [20.0, 90.0]));
+        assert_eq!((point.runs, point.latency_ms.p90), (3, None));
+        assert!(Point::of("", 4, (1, 1), &[], None).is_none());
+    }
+}
