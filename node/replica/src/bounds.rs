@@ -67,6 +67,11 @@ pub const RESPONSE_BATCHES_MAX: usize = 512;
 pub const RESPONSE_BLOCKS: u64 = 128;
 /// Final blocks of one response at most, while looking for one with its own certificate.
 pub const RESPONSE_BLOCKS_MAX: usize = 1_024;
+/// Runs of final blocks that are asked for, or wait for what lies below them, at once: [`RESPONSE_BLOCKS`] heights
+/// each, and [`MESSAGE_BYTES_MAX`] at most, so 35 MiB in all; of four validators it is less than 1 MiB.
+pub const RUNS_MAX: u64 = 8;
+/// Those asked of one peer: it reads the next while the one before travels.
+pub const RUNS_PER_PEER_MAX: usize = 2;
 /// Boundaries of epochs of one response. Each takes at most 20 KB: a certificate and a set of 100 validators.
 pub const BOUNDARIES_MAX: usize = 64;
 /// Boundaries that one follows from genesis on, and keeps: as many changes of the validators.

@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Block, Consensus, Demand, GuardRecord, Input, Message, Output, QuorumCertificate, Recipients,
+    Anchor, Block, Consensus, Demand, GuardRecord, Height, Input, Message, Output, QuorumCertificate, Recipients,
     Recovered as RecoveredConsensus, Time, ValidatorIndex,
 };
 use tonle_crypto::Verified;
@@ -25,7 +25,7 @@ use self::restart::{is_renewed, votes_in};
 use crate::answering::Allowance;
 use crate::blocks::Blocks;
 use crate::bounds::ANNOUNCE_US;
-use crate::catchup::{Catchup, descend, following};
+use crate::catchup::{Catchup, Room, descend, following};
 use crate::checked::Checked;
 use crate::execution::{Execution, cut_of};
 use crate::exposure::Exposure;
@@ -273,11 +273,7 @@ impl Replica {
                     self.lanes.received(from, &batch, Reason::Named, out);
                 }
             }
-            Checked::FinalBlocks { id, blocks } => {
-                if self.catchup.answered(from, id) {
-                    self.catch_up(now, from, blocks, out);
-                }
-            }
+            Checked::FinalBlocks { id, blocks } => self.catchup.answered(now_us, from, id, blocks),
             Checked::Epoch { id, epoch } => self.rejoin(now, from, id, epoch, out),
             Checked::FinalTip { height } => self.catchup.heard(from, height),
             Checked::Misbehaviour(proof) => self.accuse(now_us, from, &proof, out),
@@ -331,8 +327,27 @@ impl Replica {
         });
     }
 
+    /// Takes the runs of final blocks whose turn it is.
+    fn catch_up(&mut self, now: Time, out: &mut Vec<Effect>) {
+        while self.halted.is_none()
+            && self.room().takes_any()
+            && let Some((from, blocks)) = self.catchup.next(self.execution.tip().height())
+        {
+            self.append(now, from, blocks, out);
+        }
+    }
+
+    /// How many final blocks can be taken, and of which heights.
+    fn room(&self) -> Room {
+        let epoch = self.identity.context.set.epoch().get();
+        let until = Height::new(epoch.saturating_add(1).saturating_mul(self.config.consensus.epoch_length));
+        // Between two epochs the next one's validators are not known yet: nothing of it can be checked.
+        let blocks = if self.next_anchor.is_none() { self.execution.room() } else { 0 };
+        Room { tip: self.execution.tip().height(), until, blocks }
+    }
+
     /// A run of final blocks from a peer: they queue for execution, and consensus goes on above them.
-    fn catch_up(&mut self, now: Time, from: ValidatorIndex, blocks: Vec<CertifiedBlock>, out: &mut Vec<Effect>) {
+    fn append(&mut self, now: Time, from: ValidatorIndex, blocks: Vec<CertifiedBlock>, out: &mut Vec<Effect>) {
         let epoch_length = self.config.consensus.epoch_length;
         let Some(run) = following(blocks, self.execution.tip(), epoch_length) else {
             self.catchup.blame(now.monotonic_us, from);
@@ -454,6 +469,7 @@ impl Replica {
     /// Whatever an event made possible: batches to pack, proposals to judge or build, blocks to execute, data to ask for.
     fn settle(&mut self, now: Time, out: &mut Vec<Effect>) {
         let now_us = now.monotonic_us;
+        self.catch_up(now, out);
         self.lanes.recover_own(now_us, &self.fetch);
         self.lanes.seal(now_us, out);
         self.lanes.acknowledge(now_us, out);
@@ -503,10 +519,8 @@ impl Replica {
         self.fetch.want(now_us, wants);
         let ask = |(peer, request)| Effect::Send { to: Recipients::One(peer), message: PeerMessage::Request(request) };
         out.extend(self.fetch.poll(now_us).into_iter().map(ask));
-        let (tip, room) = (self.execution.tip().height(), self.execution.room());
-        // Between two epochs the next one's validators are not known yet: nothing of it can be checked, so none is asked.
-        let room = if self.next_anchor.is_none() { room } else { 0 };
-        out.extend(self.catchup.poll(now_us, tip, room, self.fetch.peers()).map(ask));
+        let room = self.room();
+        out.extend(self.catchup.poll(now_us, room, self.fetch.peers()).into_iter().map(ask));
         if self.rejoins() {
             out.extend(self.rejoin.poll(now_us, self.fetch.peers(), self.guard_lost).into_iter().map(ask));
         }

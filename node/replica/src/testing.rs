@@ -1,5 +1,6 @@
 //! A small chain for the tests of this crate: four validators, real keys, real batches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{
@@ -10,7 +11,7 @@ use tonle_crypto::{Canonical, Digest, SecretKey, Strict, Verified};
 use tonle_ledger::{AccountId, Amount, Asset, Operation, SignedTransaction, TransactionBody, Transfer};
 
 use crate::batch::UnsignedBatch;
-use crate::{Batch, Cut, PeerContext, Tip, genesis_block};
+use crate::{Batch, BlockSource, CertifiedBlock, Cut, PeerContext, RawBatch, Tip, genesis_block};
 
 pub(crate) const NODES: u16 = 4;
 
@@ -130,5 +131,42 @@ pub(crate) fn certificate(block: &Block, epoch: u64) -> QuorumCertificate {
         block: block.digest(),
         signers,
         signatures: (0..3).map(|index| key(index).sign(&message)).collect(),
+    }
+}
+
+/// `count` blocks above genesis, each naming the checkpoint before it, with the cuts given by height.
+pub(crate) fn blocks(count: u64, cut: impl Fn(u64) -> Cut) -> Vec<Block> {
+    let mut parent = genesis();
+    let next = |height: u64| {
+        parent = block(&parent, &cut(height), checkpoint(height - 1));
+        parent.clone()
+    };
+    (1..=count).map(next).collect()
+}
+
+/// Blocks with certificates of their own at the heights that `directly` says.
+pub(crate) fn certified(blocks: &[Block], directly: impl Fn(u64) -> bool, epoch: u64) -> Vec<CertifiedBlock> {
+    let entry = |block: &Block| CertifiedBlock {
+        block: block.clone(),
+        certificate: directly(block.height().get()).then(|| certificate(block, epoch)),
+    };
+    blocks.iter().map(entry).collect()
+}
+
+/// A disk with these on it.
+pub(crate) struct Source {
+    pub(crate) blocks: BTreeMap<u64, CertifiedBlock>,
+    pub(crate) batches: BTreeMap<Digest, Arc<RawBatch>>,
+}
+
+impl BlockSource for Source {
+    fn final_block(&self, height: Height) -> Option<CertifiedBlock> {
+        self.blocks.get(&height.get()).cloned()
+    }
+    fn block(&self, digest: &Digest) -> Option<Block> {
+        self.blocks.values().map(|entry| entry.block.clone()).find(|block| block.digest() == *digest)
+    }
+    fn batch(&self, digest: &Digest) -> Option<Arc<RawBatch>> {
+        self.batches.get(digest).cloned()
     }
 }

@@ -1,6 +1,6 @@
 //! Execution order, catch-up, checks of peers' messages, and formats: the machines beside the lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{
@@ -9,17 +9,17 @@ use tonle_consensus::{
 use tonle_crypto::{Canonical, Digest, Strict};
 
 use crate::answering::Allowance;
-use crate::bounds::{
-    BEHIND_HEIGHTS, EXECUTING_MAX, LIAR_REST_US, REQUESTS_PER_SECOND, RESPONSE_BLOCKS, RESPONSE_BLOCKS_MAX,
-};
-use crate::catchup::{Catchup, following};
+use crate::bounds::{EXECUTING_MAX, REQUESTS_PER_SECOND, RESPONSE_BLOCKS};
 use crate::execution::{Execution, Judged};
 use crate::lanes::{Lanes, Reason};
-use crate::testing::{batch, batches, block, certificate, chain, checkpoint, context, genesis, key, lane, signing};
+use crate::testing::{
+    Source, batch, batches, block, blocks, certificate, certified, chain, checkpoint, context, genesis, key, lane,
+    signing,
+};
 use crate::{
-    AcknowledgedLane, Acknowledgement, Batch, BlockSource, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event,
-    Found, Halt, Identity, InvalidBatch, InvalidMessage, PeerMessage, Query, RawBatch, Recovered, Replica, Request,
-    Response, Tip, serve,
+    AcknowledgedLane, Acknowledgement, Batch, CertifiedBlock, CheckedMessage, Config, Cut, Effect, Event, Found, Halt,
+    Identity, InvalidBatch, InvalidMessage, PeerMessage, Query, RawBatch, Recovered, Replica, Request, Response, Tip,
+    serve,
 };
 
 const LENGTH: u64 = 1_000;
@@ -32,15 +32,6 @@ fn empty_lanes() -> Lanes {
 }
 fn cut_of(tip: Tip) -> Cut {
     Cut::new(vec![Tip::EMPTY, tip, Tip::EMPTY, Tip::EMPTY])
-}
-/// `count` blocks above genesis, each naming the checkpoint before it, with the cuts given by height.
-fn blocks(count: u64, cut: impl Fn(u64) -> Cut) -> Vec<Block> {
-    let mut parent = genesis();
-    let next = |height: u64| {
-        parent = block(&parent, &cut(height), checkpoint(height - 1));
-        parent.clone()
-    };
-    (1..=count).map(next).collect()
 }
 fn finalize(execution: &mut Execution, block: &Block) -> Result<bool, Halt> {
     execution.push(block.clone(), None, certificate(block, 0))
@@ -183,83 +174,6 @@ fn last_data_of_a_burst_calls_for_one_trailing_block() {
     assert_eq!(ready(&mut execution, &lanes), [2]);
     execution.executed_block(checkpoint(2)).unwrap();
     assert_eq!(execution.checkpoint_due(), None, "the trailing block calls for no further one");
-}
-
-fn certified(blocks: &[Block], directly: impl Fn(u64) -> bool, epoch: u64) -> Vec<CertifiedBlock> {
-    let entry = |block: &Block| CertifiedBlock {
-        block: block.clone(),
-        certificate: directly(block.height().get()).then(|| certificate(block, epoch)),
-    };
-    blocks.iter().map(entry).collect()
-}
-
-#[test]
-fn run_of_final_blocks_must_follow_and_bear_its_epochs_certificates() {
-    let all = blocks(6, |_| Cut::genesis(4));
-    let honest = certified(&all, |height| height == 6, 0);
-    let tip = |at: usize| if at == 0 { genesis() } else { all[at - 1].clone() };
-    let heights = |run: Option<Vec<CertifiedBlock>>| run.map(|run| run.len());
-    assert_eq!(heights(following(honest.clone(), &tip(0), LENGTH)), Some(6));
-    assert_eq!(heights(following(honest.clone(), &tip(2), LENGTH)), Some(4), "what is known is left out");
-    assert_eq!(heights(following(honest.clone(), &tip(6), LENGTH)), None, "nothing new");
-    assert_eq!(heights(following(honest.get(2..).unwrap().to_vec(), &tip(0), LENGTH)), None, "a gap");
-    let other = block(&genesis(), &cut_of(batch(1, Tip::EMPTY, 1).tip()), checkpoint(0));
-    assert_eq!(heights(following(honest.clone(), &other, LENGTH)), None, "another branch");
-    assert_eq!(heights(following(certified(&all, |_| true, 1), &tip(0), LENGTH)), None, "another epoch");
-    assert_eq!(heights(following(honest, &tip(0), 3)), None, "an epoch's last block without a certificate");
-}
-
-fn peers(of: &[u16]) -> BTreeSet<tonle_consensus::ValidatorIndex> {
-    of.iter().map(|index| lane(*index)).collect()
-}
-
-#[test]
-fn liar_about_its_height_rests_and_others_are_asked() {
-    let (mut catchup, all) = (Catchup::default(), peers(&[1, 2]));
-    catchup.heard(lane(1), Height::new(u64::MAX));
-    let mut now = 0;
-    let (first, request) = catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).unwrap();
-    assert_eq!((first, &request.query), (lane(1), &Query::FinalBlocks { from: Height::new(1) }));
-    assert!(catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_none(), "one request at a time");
-    assert!(!catchup.answered(lane(2), request.id), "nobody else can answer it");
-    assert!(!catchup.answered(lane(1), request.id + 1), "nor another request");
-    assert!(catchup.answered(lane(1), request.id));
-    assert!(!catchup.answered(lane(1), request.id), "nor twice");
-    catchup.blame(now, lane(1));
-    catchup.heard(lane(1), Height::new(u64::MAX));
-    catchup.heard(lane(2), Height::new(BEHIND_HEIGHTS));
-    let (second, _) = catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).unwrap();
-    assert_eq!(second, lane(2));
-    now += LIAR_REST_US;
-    assert!(catchup.poll(now, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_some(), "it may have changed its ways");
-}
-
-#[test]
-fn catch_up_waits_for_room_and_for_a_reason() {
-    let (mut catchup, all) = (Catchup::default(), peers(&[1]));
-    assert!(catchup.poll(0, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_none());
-    catchup.heard(lane(1), Height::new(1));
-    assert!(catchup.poll(0, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_none(), "one ahead is finality under way");
-    assert!(catchup.poll(10_000_000, Height::ZERO, RESPONSE_BLOCKS_MAX - 1, &all).is_none(), "no room");
-    assert!(catchup.poll(10_000_000, Height::ZERO, RESPONSE_BLOCKS_MAX, &peers(&[])).is_none(), "nobody there");
-    assert!(catchup.poll(10_000_000, Height::ZERO, RESPONSE_BLOCKS_MAX, &all).is_some(), "it stands still");
-}
-
-struct Source {
-    blocks: BTreeMap<u64, CertifiedBlock>,
-    batches: BTreeMap<Digest, Arc<RawBatch>>,
-}
-
-impl BlockSource for Source {
-    fn final_block(&self, height: Height) -> Option<CertifiedBlock> {
-        self.blocks.get(&height.get()).cloned()
-    }
-    fn block(&self, digest: &Digest) -> Option<Block> {
-        self.blocks.values().map(|entry| entry.block.clone()).find(|block| block.digest() == *digest)
-    }
-    fn batch(&self, digest: &Digest) -> Option<Arc<RawBatch>> {
-        self.batches.get(digest).cloned()
-    }
 }
 
 #[test]
