@@ -12,7 +12,7 @@ use tonle_proto::v1::{
 };
 
 use crate::amount;
-use crate::client::{Client, Target, describe, timed};
+use crate::client::{Client, Target, describe, reason, timed};
 use crate::defaults::LOAD_PREFIX;
 use crate::directory::Directory;
 use crate::payment::rejection;
@@ -371,6 +371,9 @@ pub async fn status(arguments: &StatusArguments) -> Result<()> {
             Ok(status) => {
                 supply.clone_from(&status.supply);
                 reports.push(node_report(&node.address, status));
+            }
+            Err(status) if reason(&status) == "NODE_STARTING" => {
+                silent.push(format!("{}: {}", node.label(), status.message()));
             }
             Err(status) => silent.push(format!("{} does not answer: {}", node.label(), status.message())),
         }

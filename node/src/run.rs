@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tonle_consensus::{Epoch, Validator, ValidatorSet};
 use tonle_crypto::{PublicKey, SecretKey};
@@ -25,7 +25,7 @@ use tonle_replica::{Replica, validators};
 use crate::archive::DatabaseArchive;
 use crate::backend::{Peers, Running};
 use crate::batch_log::BatchLogEvent;
-use crate::bootstrap::Bootstrap;
+use crate::bootstrap::{Bootstrap, Stage};
 use crate::config::{Config, Grpc, Role};
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrival, EventLoop, Inbox, Parts, Roster, Shared};
@@ -92,17 +92,26 @@ fn open_keys(config: &Config) -> Result<Keys> {
     Ok(Keys { validators, network: key_file::load(&config.network.key_file, passphrase)? })
 }
 
-/// Fills an empty disk from a snapshot if that is wanted. Its progress stands in the metrics meanwhile. False when the
-/// process was told to stop.
+/// Fills an empty disk from a snapshot if that is wanted. Its progress stands in the metrics meanwhile, and in the answer
+/// to every call of gRPC. False when the process was told to stop.
 async fn bootstrap(config: &Config, chain: &Chain, keys: &Keys, data: &Path, cache_bytes: usize) -> Result<bool> {
     Import::clear(data)?;
     let metrics = Metrics::new();
-    let bootstrap = Bootstrap { data, chain, mode: config.sync, cache_bytes, metrics: Arc::clone(&metrics) };
+    let (stage, seen) = watch::channel(Stage::Asking { peers: 0 });
+    let bootstrap = Bootstrap {
+        data,
+        chain,
+        mode: config.sync,
+        cache_bytes,
+        metrics: Arc::clone(&metrics),
+        stage,
+    };
     if !bootstrap.is_wanted() {
         return Ok(true);
     }
     let shutdown = CancellationToken::new();
     let serving = serve_metrics(config, metrics, &shutdown).await?;
+    let starting = grpc::serve_starting(server_config(config), seen, shutdown.clone()).await?;
     // It only dials: the node itself listens.
     let founders = ValidatorSet::new(Epoch::ZERO, validators(&chain.genesis.validators))?;
     let network =
@@ -111,8 +120,10 @@ async fn bootstrap(config: &Config, chain: &Chain, keys: &Keys, data: &Path, cac
         begun = bootstrap.run(network) => begun.map(|_| true),
         () = told_to_stop() => Ok(false),
     };
+    // The ports are free again for the node itself once the tasks are gone.
+    shutdown.cancel();
+    starting.task.await?;
     if let Some(serving) = serving {
-        // The port is free again for the node's own metrics once the task is gone; its end is of no interest.
         serving.abort();
         let _ = serving.await;
     }

@@ -131,6 +131,12 @@ impl Fetching {
         self.holders.is_empty() || now.saturating_duration_since(self.progressed) > STALL_MAX
     }
 
+    /// Peers that hold the snapshot.
+    pub(super) fn holders(&self) -> usize {
+        self.holders.len()
+    }
+
+    /// How far it is.
     pub(super) fn progress(&self) -> Progress {
         self.progress
     }

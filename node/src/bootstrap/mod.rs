@@ -8,12 +8,14 @@
 
 mod fetching;
 mod session;
+mod stage;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use tokio::sync::watch;
 use tonle_consensus::{Epoch, Height, ValidatorSet};
 use tonle_crypto::{PublicKey, Strict};
 use tonle_replica::{SnapshotFound, SnapshotOffer, SnapshotQuery, Trust, validators};
@@ -25,6 +27,7 @@ use crate::recovery::Chain;
 use crate::storage::{Begun, Database, Import};
 use fetching::{Answered, Fetching};
 use session::{Heard, Session, TICK};
+pub use stage::Stage;
 
 /// With `sync.mode = "auto"`, a chain with fewer epochs than this is executed from genesis.
 const AUTO_EPOCHS: u64 = 2;
@@ -49,8 +52,10 @@ pub struct Bootstrap<'a> {
     pub mode: SyncMode,
     /// Bound of the database's block cache, in bytes.
     pub cache_bytes: usize,
-    /// Where progress is shown.
+    /// Where progress is counted.
     pub metrics: Arc<Metrics>,
+    /// Where progress is told to whoever asks.
+    pub stage: watch::Sender<Stage>,
 }
 
 impl Bootstrap<'_> {
@@ -85,7 +90,8 @@ impl Bootstrap<'_> {
         let mut session = Session::new(network, events, peers);
         tracing::info!(mode = ?self.mode, "the disk is empty: asks peers for a snapshot");
         let begins = loop {
-            let mut offers = session.offers().await;
+            let asking = |peers| self.stage.send_modify(|stage| *stage = Stage::Asking { peers });
+            let mut offers = session.offers(asking).await;
             if self.mode == SyncMode::Auto {
                 let enough = self.chain.genesis.epoch_length.saturating_mul(AUTO_EPOCHS);
                 offers.retain(|(_, offer)| offer.block.height().get() >= enough);
@@ -216,9 +222,20 @@ impl Bootstrap<'_> {
         Ok(height)
     }
 
-    /// Shows progress: in metrics always, in the log once a second.
+    /// Shows progress: in metrics and to whoever asks always, in the log once a second.
     fn show(&self, fetching: &Fetching, shown: &mut Instant) {
         let progress = fetching.progress();
+        let percent = progress.covered.saturating_mul(100) / 256;
+        self.stage.send_modify(|stage| {
+            *stage = Stage::Fetching {
+                height: fetching.checkpoint().height.get(),
+                chunks: progress.chunks,
+                percent,
+                indexes: progress.buckets,
+                indexes_done: progress.buckets_done,
+                peers: fetching.holders(),
+            };
+        });
         self.metrics.snapshot_chunks.set(progress.chunks);
         self.metrics.snapshot_covered.set(progress.covered);
         if shown.elapsed() >= std::time::Duration::from_secs(1) {
@@ -227,7 +244,8 @@ impl Bootstrap<'_> {
                 height = fetching.checkpoint().height.get(),
                 chunks = progress.chunks,
                 values = progress.values,
-                percent = progress.covered.saturating_mul(100) / 256,
+                percent,
+                peers = fetching.holders(),
                 buckets = format!("{}/{}", progress.buckets_done, progress.buckets),
                 "fetches the snapshot"
             );

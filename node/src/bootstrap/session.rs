@@ -104,11 +104,12 @@ impl Session {
         }
     }
 
-    /// What peers offer.
-    pub(super) async fn offers(&mut self) -> Vec<(PublicKey, SnapshotOffer)> {
+    /// What peers offer. Tells `connected` meanwhile how many there are.
+    pub(super) async fn offers(&mut self, connected: impl Fn(usize)) -> Vec<(PublicKey, SnapshotOffer)> {
         let mut until = Instant::now() + OFFERS_WAIT;
         let (mut asked, mut answers, mut offers) = (BTreeMap::new(), 0usize, Vec::new());
         while Instant::now() < until && answers < self.peers {
+            connected(self.connected.len());
             for peer in self.connected.clone() {
                 if let Entry::Vacant(unasked) = asked.entry(peer) {
                     let id = self.next_id;

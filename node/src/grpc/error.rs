@@ -12,6 +12,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tonle_ledger::{Receipt, Rejection, RejectionCode, TransactionId};
 
+use crate::bootstrap::Stage;
+
 /// The domain in every ErrorInfo.
 pub const ERROR_DOMAIN: &str = "tonle.v1";
 
@@ -99,6 +101,8 @@ pub enum ApiError {
     Halted,
     /// The node does not validate, or its guard is lost: it takes no transactions; another node may.
     NotTaking,
+    /// The node has an empty disk and begins with a snapshot from its peers; until then it answers nothing.
+    Starting(Stage),
     /// The node's own failure. Its log says what; the client is not told.
     Internal,
 }
@@ -140,7 +144,8 @@ impl ApiError {
             ApiError::NotProvableYet { .. }
             | ApiError::ShuttingDown { .. }
             | ApiError::Halted
-            | ApiError::NotTaking => Code::Unavailable,
+            | ApiError::NotTaking
+            | ApiError::Starting(_) => Code::Unavailable,
             ApiError::Internal => Code::Internal,
         }
     }
@@ -169,6 +174,7 @@ impl ApiError {
             ApiError::ShuttingDown { .. } => "SHUTTING_DOWN",
             ApiError::Halted => "NODE_HALTED",
             ApiError::NotTaking => "NODE_NOT_TAKING",
+            ApiError::Starting(_) => "NODE_STARTING",
             ApiError::Internal => "INTERNAL",
         }
     }
@@ -183,7 +189,7 @@ impl ApiError {
             ApiError::NotProvableYet { .. } | ApiError::BlockNotFound { .. } | ApiError::TransactionNotFound => {
                 Some(Duration::from_millis(500))
             }
-            ApiError::ShuttingDown { .. } => Some(Duration::from_secs(1)),
+            ApiError::ShuttingDown { .. } | ApiError::Starting(_) => Some(Duration::from_secs(1)),
             ApiError::Refused(_)
             | ApiError::Rejected { .. }
             | ApiError::Malformed
@@ -234,6 +240,7 @@ impl ApiError {
             ApiError::ShuttingDown { resume } => {
                 resume.iter().map(|height| ("from_height", height.to_string())).collect()
             }
+            ApiError::Starting(stage) => stage.figures(),
             ApiError::UnknownMethod
             | ApiError::Cancelled
             | ApiError::Overloaded { .. }
@@ -274,6 +281,7 @@ impl ApiError {
             ApiError::ShuttingDown { .. } => "this node is shutting down".to_owned(),
             ApiError::Halted => "this node has halted and takes no transactions; ask another".to_owned(),
             ApiError::NotTaking => "this node takes no transactions; ask another".to_owned(),
+            ApiError::Starting(stage) => format!("this node begins: it {stage}"),
             ApiError::Internal => "this node failed; its log says why".to_owned(),
         }
     }

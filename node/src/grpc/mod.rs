@@ -29,7 +29,9 @@ pub use finality::{Answer, Finality, Tip};
 pub use ledger::Ledger;
 pub use operator::Operator;
 pub use proof::{ProofChain, prove_account, prove_transaction};
-pub use server::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, ServeError, ServerConfig, Serving, TlsConfig, serve};
+pub use server::{
+    REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, ServeError, ServerConfig, Serving, TlsConfig, serve, serve_starting,
+};
 pub use submit::SubmitLimits;
 
 use std::sync::Arc;

@@ -4,26 +4,34 @@
 //! status that carries no details. Every status of ours carries details, so a status without them is the transport's,
 //! and its code says which refusal it was.
 //!
+//! A node that has not begun serves no service at all: there, every call is one for which there is no method, and is
+//! answered with how far the node is.
+//!
 //! Must not know: any message of tonle.v1.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tokio::sync::watch;
 use tonic::codegen::{Service, http};
 use tonic::{Code, Status};
 use tower::Layer;
 
 use super::error::ApiError;
+use crate::bootstrap::Stage;
 
 /// Puts [`Refusal`] around the services.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RefusalLayer;
+#[derive(Debug, Clone, Default)]
+pub(super) struct RefusalLayer {
+    /// How far a node is that has not begun.
+    pub(super) stage: Option<watch::Receiver<Stage>>,
+}
 
 impl<S> Layer<S> for RefusalLayer {
     type Service = Refusal<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Refusal { inner }
+        Refusal { inner, stage: self.stage.clone() }
     }
 }
 
@@ -31,6 +39,7 @@ impl<S> Layer<S> for RefusalLayer {
 #[derive(Debug, Clone)]
 pub(super) struct Refusal<S> {
     inner: S,
+    stage: Option<watch::Receiver<Stage>>,
 }
 
 impl<S, Request, Body> Service<Request> for Refusal<S>
@@ -48,11 +57,12 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let answer = self.inner.call(request);
+        let stage = self.stage.as_ref().map(|stage| *stage.borrow());
         Box::pin(async move {
             let mut response = answer.await?;
             if let Some(status) = Status::from_header_map(response.headers())
                 && status.details().is_empty()
-                && let Some(error) = named(status.code())
+                && let Some(error) = named(status.code(), stage)
             {
                 // `add_header` writes every header of a status but keeps the response's own content type.
                 if Status::from(error).add_header(response.headers_mut()).is_err() {
@@ -65,11 +75,11 @@ where
 }
 
 /// The error that the transport's `code` stands for.
-fn named(code: Code) -> Option<ApiError> {
+fn named(code: Code, stage: Option<Stage>) -> Option<ApiError> {
     match code {
         Code::Internal | Code::InvalidArgument => Some(ApiError::Malformed),
         Code::OutOfRange | Code::ResourceExhausted => Some(ApiError::MessageTooLarge),
-        Code::Unimplemented => Some(ApiError::UnknownMethod),
+        Code::Unimplemented => Some(stage.map_or(ApiError::UnknownMethod, ApiError::Starting)),
         Code::Cancelled => Some(ApiError::Cancelled),
         _ => None,
     }

@@ -7,15 +7,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::server::Router;
+use tonic::transport::{Certificate, Identity as Certified, Server, ServerTlsConfig};
+use tonic_health::server::HealthReporter;
 use tonle_proto::v1::ledger_service_server::LedgerServiceServer;
 use tonle_proto::v1::operator_service_server::OperatorServiceServer;
+use tower::layer::util::{Identity, Stack};
 
 use super::connections::{Connections, ConnectionsConfig};
 use super::refusal::RefusalLayer;
 use super::{Ledger, Operator, Service};
+use crate::bootstrap::Stage;
 
 /// Largest request that is decoded, in bytes: a transaction of at most 2 MiB and its envelope. A longer one is refused
 /// by its length prefix, before it is read.
@@ -109,23 +114,7 @@ pub struct Serving {
 /// # Errors
 /// [`ServeError`] when the address, a PEM file or the TLS set-up is refused.
 pub async fn serve(config: ServerConfig, service: Service, shutdown: CancellationToken) -> Result<Serving, ServeError> {
-    if config.tls.is_none() && !config.address.ip().is_loopback() {
-        return Err(ServeError::PlaintextAddress(config.address));
-    }
-    let listen_error = |source| ServeError::Listen { address: config.address, source };
-    let listener = TcpListener::bind(config.address).await.map_err(listen_error)?;
-    let address = listener.local_addr().map_err(listen_error)?;
-    let mut builder = Server::builder()
-        .max_concurrent_streams(config.streams_per_connection_max)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
-        .layer(RefusalLayer);
-    if let Some(tls) = &config.tls {
-        builder = builder.tls_config(tls_config(tls).await?).map_err(ServeError::setup)?;
-    }
+    let listening = Listening::at(&config).await?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<LedgerServiceServer<Ledger>>().await;
     health.set_serving::<OperatorServiceServer<Operator>>().await;
@@ -133,32 +122,99 @@ pub async fn serve(config: ServerConfig, service: Service, shutdown: Cancellatio
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     let operator = OperatorServiceServer::new(Operator::new(service)).max_decoding_message_size(REQUEST_BYTES_MAX);
-    let router = builder
-        .add_service(ledger)
-        .add_service(operator)
-        .add_service(health_service)
-        .add_service(reflection()?.build_v1().map_err(ServeError::setup)?)
-        .add_service(reflection()?.build_v1alpha().map_err(ServeError::setup)?);
-    let incoming = Connections::new(listener, ConnectionsConfig { connections_max: config.connections_max });
-    let task = tokio::spawn(async move {
-        let ended = shutdown.clone().cancelled_owned();
-        let drain = async {
-            shutdown.cancelled().await;
-            health.set_not_serving::<LedgerServiceServer<Ledger>>().await;
-            health.set_not_serving::<OperatorServiceServer<Operator>>().await;
-            tokio::time::sleep(DRAIN_TIME_MAX).await;
-        };
-        tokio::select! {
-            result = router.serve_with_incoming_shutdown(incoming, ended) => {
-                if let Err(error) = result {
-                    tracing::error!(%error, "gRPC server ended");
-                }
-            }
-            () = drain => tracing::info!("gRPC calls cut off at shutdown"),
+    let mut builder = builder(&config, RefusalLayer::default()).await?;
+    let router = builder.add_service(ledger).add_service(operator).add_service(health_service);
+    listening.serve(config, router, health, shutdown)
+}
+
+/// Serves a node that has not begun, until `shutdown` is cancelled: health says that nothing is served, and every call is
+/// answered with how far the node is ([`super::ApiError::Starting`]).
+///
+/// # Errors
+/// As for [`serve`].
+pub async fn serve_starting(
+    config: ServerConfig,
+    stage: watch::Receiver<Stage>,
+    shutdown: CancellationToken,
+) -> Result<Serving, ServeError> {
+    let listening = Listening::at(&config).await?;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_not_serving::<LedgerServiceServer<Ledger>>().await;
+    health.set_not_serving::<OperatorServiceServer<Operator>>().await;
+    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    let router = builder(&config, RefusalLayer { stage: Some(stage) }).await?.add_service(health_service);
+    listening.serve(config, router, health, shutdown)
+}
+
+/// A socket that clients may connect to.
+struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listening {
+    async fn at(config: &ServerConfig) -> Result<Self, ServeError> {
+        if config.tls.is_none() && !config.address.ip().is_loopback() {
+            return Err(ServeError::PlaintextAddress(config.address));
         }
-    });
-    tracing::info!(%address, tls = config.tls.is_some(), "gRPC listens");
-    Ok(Serving { address, task })
+        let listen_error = |source| ServeError::Listen { address: config.address, source };
+        let listener = TcpListener::bind(config.address).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        Ok(Listening { listener, address })
+    }
+
+    /// Serves what `router` holds, and reflection.
+    fn serve(
+        self,
+        config: ServerConfig,
+        router: Router<Stack<RefusalLayer, Identity>>,
+        health: HealthReporter,
+        shutdown: CancellationToken,
+    ) -> Result<Serving, ServeError> {
+        let Listening { listener, address } = self;
+        let router = router
+            .add_service(reflection()?.build_v1().map_err(ServeError::setup)?)
+            .add_service(reflection()?.build_v1alpha().map_err(ServeError::setup)?);
+        let incoming = Connections::new(listener, ConnectionsConfig { connections_max: config.connections_max });
+        let task = tokio::spawn(async move {
+            let ended = shutdown.clone().cancelled_owned();
+            let drain = async {
+                shutdown.cancelled().await;
+                health.set_not_serving::<LedgerServiceServer<Ledger>>().await;
+                health.set_not_serving::<OperatorServiceServer<Operator>>().await;
+                tokio::time::sleep(DRAIN_TIME_MAX).await;
+            };
+            tokio::select! {
+                result = router.serve_with_incoming_shutdown(incoming, ended) => {
+                    if let Err(error) = result {
+                        tracing::error!(%error, "gRPC server ended");
+                    }
+                }
+                () = drain => tracing::info!("gRPC calls cut off at shutdown"),
+            }
+        });
+        tracing::info!(%address, tls = config.tls.is_some(), "gRPC listens");
+        Ok(Serving { address, task })
+    }
+}
+
+/// A server with the limits and the TLS of `config`.
+async fn builder(
+    config: &ServerConfig,
+    refusals: RefusalLayer,
+) -> Result<Server<Stack<RefusalLayer, Identity>>, ServeError> {
+    let builder = Server::builder()
+        .max_concurrent_streams(config.streams_per_connection_max)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .layer(refusals);
+    match &config.tls {
+        Some(tls) => builder.tls_config(tls_config(tls).await?).map_err(ServeError::setup),
+        None => Ok(builder),
+    }
 }
 
 fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ServeError> {
@@ -173,7 +229,7 @@ async fn tls_config(tls: &TlsConfig) -> Result<ServerTlsConfig, ServeError> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("TLS cryptography was chosen before");
     }
-    let identity = Identity::from_pem(pem(&tls.certificate).await?, pem(&tls.key).await?);
+    let identity = Certified::from_pem(pem(&tls.certificate).await?, pem(&tls.key).await?);
     let mut config = ServerTlsConfig::new().identity(identity);
     if let Some(path) = &tls.client_ca {
         config = config.client_ca_root(Certificate::from_pem(pem(path).await?));

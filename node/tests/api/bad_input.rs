@@ -5,6 +5,7 @@ use tonic::Code;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonle_crypto::SecretKey;
 use tonle_ledger::RejectionCode;
+use tonle_node::bootstrap::Stage;
 use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, field_at_fault, rejection_status};
 use tonle_proto::v1;
 
@@ -282,6 +283,10 @@ async fn fields_of_queries_are_checked() {
     assert_eq!(details(&node.client.get_account(missing).await.unwrap_err()).1, "ACCOUNT_NOT_FOUND");
 }
 
+/// A node that has not begun.
+pub(crate) const FETCHING: Stage =
+    Stage::Fetching { height: 3_600, chunks: 17, percent: 43, indexes: 5, indexes_done: 2, peers: 3 };
+
 /// docs/api.md has one row for each code, in order of precedence, and for each other reason.
 #[test]
 fn the_documented_tables_are_the_ones_in_force() {
@@ -340,6 +345,8 @@ fn others() -> Vec<ApiError> {
         ApiError::ShuttingDown { resume: Some(1) },
         ApiError::Halted,
         ApiError::NotTaking,
+        ApiError::Starting(Stage::Asking { peers: 1 }),
+        ApiError::Starting(FETCHING),
         ApiError::Internal,
     ]
 }

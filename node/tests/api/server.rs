@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
-use tonle_node::grpc::{Limits, Refused, ServeError, ServerConfig, TlsConfig, serve};
+use tonic_types::StatusExt as _;
+use tonle_node::bootstrap::Stage;
+use tonle_node::grpc::{Limits, Refused, ServeError, ServerConfig, TlsConfig, serve, serve_starting};
 use tonle_proto::v1;
 use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
+use tonle_proto::v1::operator_service_client::OperatorServiceClient;
 
+use crate::bad_input::FETCHING;
 use crate::fixture::{TestNode, connect, details};
 
 #[tokio::test]
@@ -120,6 +124,54 @@ async fn what_the_node_refuses_reaches_the_client_with_its_reason() {
         let (found, found_reason, _, found_retry) = details(&status);
         assert_eq!((found, found_reason.as_str(), found_retry), (code, reason, retry));
     }
+}
+
+#[tokio::test]
+async fn a_node_that_has_not_begun_says_how_far_it_is_and_leaves_its_port_to_the_node() {
+    let node = TestNode::start().await;
+    let (stage, seen) = tokio::sync::watch::channel(Stage::Asking { peers: 0 });
+    let shutdown = CancellationToken::new();
+    let config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
+    let starting = serve_starting(config, seen, shutdown.clone()).await.unwrap();
+    let address = starting.address;
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut ledger = LedgerServiceClient::new(channel.clone());
+    let mut operator = OperatorServiceClient::new(channel.clone());
+    for (now, message) in [
+        (Stage::Asking { peers: 2 }, "this node begins: it asks peers for a snapshot of the state (2 connected)"),
+        (
+            FETCHING,
+            "this node begins: it fetches a snapshot of the state at height 3600: 17 chunks, 43 % of the state, \
+             2 of 5 indexes, from 3 peers",
+        ),
+    ] {
+        stage.send_replace(now);
+        let answers = [
+            ledger.get_status(v1::GetStatusRequest {}).await.unwrap_err(),
+            ledger.watch_blocks(v1::WatchBlocksRequest::default()).await.unwrap_err(),
+            operator.verify_supply(v1::VerifySupplyRequest {}).await.unwrap_err(),
+        ];
+        for status in answers {
+            let (code, reason, _, retry) = details(&status);
+            assert_eq!((code, reason.as_str(), retry), (tonic::Code::Unavailable, "NODE_STARTING", true));
+            assert_eq!(status.message(), message);
+            let metadata = status.get_details_error_info().unwrap().metadata;
+            let figures = now.figures().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            assert_eq!(metadata, figures);
+        }
+    }
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+    for service in ["", "tonle.v1.LedgerService", "tonle.v1.OperatorService"] {
+        let request = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
+        let answer = health.check(request).await.unwrap().into_inner();
+        let expected = tonic_health::pb::health_check_response::ServingStatus::NotServing;
+        assert_eq!(answer.status(), expected, "{service}");
+    }
+    // Clients that stay connected do not keep the port.
+    shutdown.cancel();
+    starting.task.await.unwrap();
+    let serving = serve(ServerConfig::new(address), node.service(), CancellationToken::new()).await.unwrap();
+    connect(serving.address).await.get_status(v1::GetStatusRequest {}).await.unwrap();
 }
 
 #[tokio::test]
