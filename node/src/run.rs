@@ -103,6 +103,7 @@ async fn bootstrap(config: &Config, chain: &Chain, keys: &Keys, data: &Path, cac
         chain,
         mode: config.sync,
         cache_bytes,
+        addresses: &config.network.peers,
         metrics: Arc::clone(&metrics),
         stage,
     };

@@ -7,14 +7,17 @@
 //! It must not know votes, clients or the event loop.
 
 mod fetching;
+mod members;
 mod session;
 mod stage;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use libp2p::Multiaddr;
 use tokio::sync::watch;
 use tonle_consensus::{Epoch, Height, ValidatorSet};
 use tonle_crypto::{PublicKey, Strict};
@@ -26,6 +29,7 @@ use crate::network;
 use crate::recovery::Chain;
 use crate::storage::{Begun, Database, Import};
 use fetching::{Answered, Fetching};
+use members::members;
 use session::{Heard, Session, TICK};
 pub use stage::Stage;
 
@@ -52,6 +56,8 @@ pub struct Bootstrap<'a> {
     pub mode: SyncMode,
     /// Bound of the database's block cache, in bytes.
     pub cache_bytes: usize,
+    /// Where peers are dialed, by participant.
+    pub addresses: &'a BTreeMap<String, Vec<Multiaddr>>,
     /// Where progress is counted.
     pub metrics: Arc<Metrics>,
     /// Where progress is told to whoever asks.
@@ -147,6 +153,8 @@ impl Bootstrap<'_> {
         if !session.follow(trust, epoch, &peers).await {
             return Ok(None);
         }
+        // Whoever came since genesis is known by now, and may help.
+        session.admit(members(trust.set(), validators(&self.chain.genesis.validators), self.addresses));
         let mut chosen: Option<(SnapshotOffer, Fetching)> = None;
         for (peer, offer) in offers {
             match trust.accept(&offer, &Strict) {

@@ -10,7 +10,7 @@ use tonle_consensus::{Boundary, Epoch};
 use tonle_crypto::{PublicKey, Strict};
 use tonle_replica::{Found, PeerMessage, Query, Request, Response, SnapshotFound, SnapshotOffer, SnapshotQuery, Trust};
 
-use crate::network::{Destination, Event, Network, Verdict};
+use crate::network::{Destination, Event, Member, Network, Verdict};
 
 /// How long offers are waited for.
 const OFFERS_WAIT: Duration = Duration::from_secs(10);
@@ -48,6 +48,12 @@ impl Session {
     /// A conversation over `network` with `peers` others.
     pub(super) fn new(network: Network, events: mpsc::Receiver<Event>, peers: usize) -> Self {
         Session { network, events, connected: BTreeSet::new(), peers, next_id: 1 }
+    }
+
+    /// Talks with these, and with no others.
+    pub(super) fn admit(&mut self, members: Vec<Member>) {
+        self.peers = members.len().saturating_sub(1);
+        self.network.admit(members);
     }
 
     /// Ids below this are used up.

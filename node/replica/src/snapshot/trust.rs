@@ -58,6 +58,12 @@ impl Trust {
         self.set.epoch()
     }
 
+    /// The validators of that epoch.
+    #[must_use]
+    pub fn set(&self) -> &ValidatorSet {
+        &self.set
+    }
+
     /// The boundaries from genesis to the epoch that are needed to go there again, ascending; the last one is where it
     /// began.
     #[must_use]
