@@ -348,7 +348,8 @@ fn touches(operation: &Operation, account: &str) -> Option<HistoryReport> {
         | Operation::Redeem(_)
         | Operation::SetValidator(_)
         | Operation::RemoveValidator(_)
-        | Operation::AddParticipant(_) => return None,
+        | Operation::AddParticipant(_)
+        | Operation::ReportMisbehaviour(_) => return None,
     };
     report.asset = asset.to_string();
     report.amount_minor = amount.minor();

@@ -43,6 +43,12 @@ pub struct Signing {
     pub target: Target,
 }
 
+impl Signing {
+    fn key_or_operators(&self, key: Option<SecretKey>) -> Result<SecretKey> {
+        key.map_or_else(|| operators_key(&Directory::new(&self.target.dir)?), Ok)
+    }
+}
+
 /// A change of the validator set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -188,7 +194,8 @@ pub async fn change(signing: &Signing, key: Option<SecretKey>, change: &Change) 
         print(&format!("after   {}", size(&members)))?;
         arithmetic.iter().try_for_each(|comparison| print(&format!("        {}", comparison.sentence())))?;
     }
-    let (transaction, outcome) = submit(&client, signing, key, operation).await?;
+    let key = signing.key_or_operators(key)?;
+    let (transaction, outcome) = submit(&client, &key, operation).await?;
     let block = match outcome {
         Ok(block) => block,
         Err((code, block)) => {
@@ -232,7 +239,8 @@ pub async fn admit(signing: &Signing, key: Option<SecretKey>, admission: &Admiss
         open_accounts_threshold: admission.threshold,
     }));
     let client = Client::open(&signing.target)?;
-    let (transaction, outcome) = submit(&client, signing, key, operation).await?;
+    let key = signing.key_or_operators(key)?;
+    let (transaction, outcome) = submit(&client, &key, operation).await?;
     let transaction_id = Some(transaction.id().to_string());
     match outcome {
         Ok(block) if signing.json => {
@@ -309,20 +317,15 @@ async fn sets(client: &Client) -> Result<Sets> {
 }
 
 /// The block that it is final in, or the code and the block of its rejection.
-type Settled = std::result::Result<u64, (String, u64)>;
+pub(crate) type Settled = std::result::Result<u64, (String, u64)>;
 
 /// Signs and sends an operation, and waits until it is final.
-async fn submit(
+pub(crate) async fn submit(
     client: &Client,
-    signing: &Signing,
-    key: Option<SecretKey>,
+    key: &SecretKey,
     operation: Operation,
 ) -> Result<(SignedTransaction, Settled)> {
-    let key = match key {
-        Some(key) => key,
-        None => operators_key(&Directory::new(&signing.target.dir)?)?,
-    };
-    let transaction = signed(&client.status().await?, vec![operation], &key)?;
+    let transaction = signed(&client.status().await?, vec![operation], key)?;
     let bytes = Bytes::copy_from_slice(transaction.bytes());
     let call = |mut ledger: LedgerServiceClient<Channel>, patience| {
         let request = SubmitAndWaitRequest { transaction: bytes.clone(), prove: false };
@@ -341,7 +344,7 @@ async fn submit(
 }
 
 /// The development key of the operator that a devnet's genesis names.
-fn operators_key(directory: &Directory) -> Result<SecretKey> {
+pub(crate) fn operators_key(directory: &Directory) -> Result<SecretKey> {
     let genesis = genesis::read(&directory.genesis()).context("no key to sign with: name the operator's with --key")?;
     let mut operators = genesis.participants.iter().filter(|participant| participant.role == Role::Operator);
     let operator = operators.next().context("the genesis names no operator: nobody can change who validates")?;

@@ -1,13 +1,14 @@
 //! What is final, as the gRPC services read it: their interface over the database. Every call reads one snapshot.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
 use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, TransactionId, Validators};
 
-use crate::grpc::{Archive, ArchiveFailed, StoredBlock};
-use crate::storage::{Database, Error, KeptMisbehaviour};
+use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
+use crate::storage::{Database, Error};
 
 /// The archive of one database.
 #[derive(Debug, Clone)]
@@ -36,8 +37,20 @@ fn failed(error: &Error) -> ArchiveFailed {
 }
 
 impl Archive for DatabaseArchive {
-    fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KeptMisbehaviour>, ArchiveFailed> {
-        self.database.misbehaviour(after, max).map_err(|error| failed(&error))
+    fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KnownOffence>, ArchiveFailed> {
+        let kept = self.database.misbehaviour(after, max).map_err(|error| failed(&error))?;
+        let landed = self.database.view().offences(after, max).map_err(|error| failed(&error))?;
+        let mut known: BTreeMap<Digest, KnownOffence> = BTreeMap::new();
+        for kept in kept {
+            let offence = kept.proof.offence();
+            known.insert(offence.id(), KnownOffence { offence, kept: Some(kept), landed: None });
+        }
+        for (offence, place) in landed {
+            let new = KnownOffence { offence, kept: None, landed: None };
+            known.entry(offence.id()).or_insert(new).landed = Some(place);
+        }
+        // The first of both together are among the first of each.
+        Ok(known.into_values().take(max).collect())
     }
 
     fn earliest(&self) -> u64 {

@@ -4,18 +4,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use tonle_consensus::{
     Bitmap, Boundary, BoundaryInvalid, Checkpoint, Epoch, Header, HeaderFields, Height, QuorumCertificate, QuorumKind,
     SigningContext, Statement, Timestamp, Validator, ValidatorSet, View,
 };
-use tonle_crypto::{Digest, SecretKey};
+use tonle_crypto::{Digest, SecretKey, Strict};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Executor, Genesis, GenesisAccount, GenesisValidator, MemoryState, Mode,
     Participant, ParticipantId, Role, StateKey, StateReader, Thresholds,
 };
 use tonle_node::finality_receipt::{Document, DocumentInvalid, Proven, Subject, VerifyError, verify};
+use tonle_replica::MisbehaviourJudge;
 
 const EPOCH_LENGTH: u64 = 5;
 const ACCOUNT: &str = "till@b0";
@@ -121,7 +122,7 @@ fn boundary(epoch: u64, before: &Members, after: &Members) -> Boundary {
 
 /// The proof of an account at genesis' state, final in `epoch` by `members`.
 fn document(boundaries: Vec<Boundary>, epoch: u64, members: &Members) -> Document {
-    let (executor, changes) = Executor::create(&GENESIS).unwrap();
+    let (executor, changes) = Executor::create(&GENESIS, Arc::new(MisbehaviourJudge(Strict))).unwrap();
     let mut state = MemoryState::new();
     state.apply(&changes);
     let account = AccountId::new(ACCOUNT).unwrap();

@@ -12,10 +12,10 @@ use tonle_consensus::{
 use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Verified, Writer};
 use tonle_ledger::{
     AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, Member, OpenAccount, Operation, ParticipantId,
-    ParticipantKey, Permission, Permissions, Redeem, Reference, Role, SignedTransaction, Text, TransactionBody,
-    Transfer,
+    ParticipantKey, Permission, Permissions, Redeem, Reference, ReportMisbehaviour, Role, SignedTransaction, Text,
+    TransactionBody, Transfer,
 };
-use tonle_replica::{Cut, PeerContext, RawBatch, Tip, genesis_block};
+use tonle_replica::{Cut, LaneFork, Misbehaviour, PeerContext, RawBatch, Tip, genesis_block};
 
 use crate::signing::Scheme;
 
@@ -276,7 +276,18 @@ pub(crate) fn every_operation() -> Vec<Operation> {
         })),
         Operation::RemoveValidator(ParticipantId::new("bank0").expect("a name")),
         Operation::AddParticipant(Box::new(admission())),
+        Operation::ReportMisbehaviour(ReportMisbehaviour { proof: fork().encode() }),
     ]
+}
+
+/// Two batches at the first place of a lane.
+fn fork() -> Misbehaviour {
+    let forge = Forge::new(Scheme::Ed25519, NODES, 0);
+    let batch = |number| {
+        let transaction = transaction(Scheme::Ed25519, number, 1, vec![transfer_of(1)]);
+        forge.batch(0, Tip::EMPTY, &[transaction])
+    };
+    Misbehaviour::Lane(LaneFork::new(&batch(1), &batch(2)).expect("two batches of one place"))
 }
 
 fn admission() -> AddParticipant {

@@ -3,15 +3,19 @@
 //!
 //! Must not know: files.
 
+use std::sync::Arc;
+
 #[cfg(feature = "complete")]
 use tonle_crypto::Canonical;
+use tonle_crypto::Strict;
 #[cfg(feature = "complete")]
 use tonle_devnet::genesis::{parse, to_json};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Executor, Genesis, GenesisAccount, GenesisAsset,
-    GenesisValidator, MemoryState, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role,
-    Thresholds,
+    GenesisValidator, Judge, MemoryState, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions,
+    Role, Thresholds,
 };
+use tonle_replica::MisbehaviourJudge;
 
 use crate::decoding::canonical;
 use crate::forge::{NODES, START_MS, client, key};
@@ -51,12 +55,17 @@ pub(crate) fn genesis_json(data: &[u8]) {
     assert_eq!(to_json(&again).ok(), Some(written), "written twice, two texts");
 }
 
+/// Who judges reports of misbehaviour.
+pub(crate) fn judge() -> Arc<dyn Judge> {
+    Arc::new(MisbehaviourJudge(Strict))
+}
+
 /// A ledger of this genesis opens again from what it stores, in the same state.
 fn founds(genesis: &Genesis) {
-    let (executor, changes) = Executor::create(genesis).expect("what passes the check founds a ledger");
+    let (executor, changes) = Executor::create(genesis, judge()).expect("what passes the check founds a ledger");
     let mut state = MemoryState::new();
     state.apply(&changes);
-    let opened = Executor::open(genesis, state.iter());
+    let opened = Executor::open(genesis, state.iter(), judge());
     assert!(opened.is_ok(), "a ledger that was founded does not open: {:?}", opened.err());
     assert_eq!(opened.map(|opened| opened.point().state_root).ok(), Some(executor.point().state_root));
 }

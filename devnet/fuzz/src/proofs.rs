@@ -14,7 +14,7 @@ use tonle_ledger::{
 
 use crate::decoding::canonical;
 use crate::forge::{START_MS, signed, transfer_of};
-use crate::genesis::founding;
+use crate::genesis::{founding, judge};
 use crate::signing::Scheme;
 
 /// Heights of the small ledger; each has one transaction more than the one before.
@@ -35,7 +35,7 @@ impl Ledger {
     fn grow() -> Self {
         let genesis = founding();
         let chain = genesis.digest();
-        let (executor, changes) = Executor::create(&genesis).expect("a genesis that founds a ledger");
+        let (executor, changes) = Executor::create(&genesis, judge()).expect("a genesis that founds a ledger");
         let mut ledger = Ledger {
             state_root: executor.point().state_root,
             executor,

@@ -5,7 +5,7 @@
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
     MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS,
-    Operation, Permission, RejectionCode, Role, SignedTransaction,
+    Operation, PROOF_BYTES_MAX, Permission, RejectionCode, Role, SignedTransaction,
 };
 
 use crate::forge::CHAIN;
@@ -59,6 +59,7 @@ fn bounds(operation: &Operation) {
             assert!((1..=140).contains(&add.legal_name.len()) && add.bic.len() <= 11);
             assert!(add.keys.iter().all(|entry| !entry.permissions.contains(Permission::Issue)));
         }
+        Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
         Operation::Issue(_) | Operation::Redeem(_) | Operation::RemoveValidator(_) => {}
     }
 }

@@ -117,7 +117,7 @@ impl Chain {
             validators,
         }
         .sorted();
-        let (executor, changes) = Executor::create(&genesis)?;
+        let (executor, changes) = Executor::create(&genesis, Memo::real().judge())?;
         let mut state = MemoryState::new();
         state.apply(&changes);
         let digest = genesis.digest();

@@ -6,8 +6,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tonle_crypto::{Digest, Domain, PublicKey, SecretKey, Signature, SignatureInvalid, Strict, Verifier};
+use tonle_ledger::Judge;
+use tonle_replica::MisbehaviourJudge;
 
 static MEMO: Domain = Domain::new("tonle v1 simulator memo");
 static IMITATION: Domain = Domain::new("tonle v1 simulator signature");
@@ -31,6 +34,14 @@ impl Memo {
     /// Imitated ones.
     pub(crate) fn imitating() -> Self {
         Memo(Scheme::Imitated)
+    }
+
+    /// Who judges reports of misbehaviour by these signatures.
+    pub(crate) fn judge(&self) -> Arc<dyn Judge> {
+        match &self.0 {
+            Scheme::Real(_) => Arc::new(MisbehaviourJudge(Strict)),
+            Scheme::Imitated => Arc::new(MisbehaviourJudge(Imitated)),
+        }
     }
 
     /// Signs.
@@ -57,9 +68,18 @@ impl Verifier for Memo {
                 }
                 Ok(())
             }
-            Scheme::Imitated if *signature == imitate(key, message) => Ok(()),
-            Scheme::Imitated => Err(SignatureInvalid),
+            Scheme::Imitated => Imitated.verify(key, message, signature),
         }
+    }
+}
+
+/// A verifier of imitated signatures.
+#[derive(Debug)]
+struct Imitated;
+
+impl Verifier for Imitated {
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureInvalid> {
+        if *signature == imitate(key, message) { Ok(()) } else { Err(SignatureInvalid) }
     }
 }
 

@@ -157,7 +157,7 @@ impl World {
             let identity = Identity { context, keys: key.into_iter().collect() };
             let consensus = tonle_consensus::Config { epoch_length: plan, ..tonle_consensus::Config::default() };
             let config = Config { consensus, max_lag: 16, ..Config::default() };
-            let executor = Executor::open(&self.chain.genesis, node.disk.state.iter())?;
+            let executor = Executor::open(&self.chain.genesis, node.disk.state.iter(), self.memo.judge())?;
             Ok((Replica::new(identity, config, node.disk.recover(plan, lanes)?), executor, epoch))
         };
         let (mut replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;

@@ -8,10 +8,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonle_crypto::{SecretKey, Strict, Verified};
+use tonle_crypto::{Digest, SecretKey, Strict, Verified};
 use tonle_ledger::*;
 
 const START_MS: u64 = 1_800_000_000_000;
+
+/// No block here reports anybody.
+#[derive(Debug)]
+struct Nobody;
+
+impl Judge for Nobody {
+    fn claim(&self, _proof: &[u8]) -> Option<Claim> {
+        None
+    }
+    fn holds(&self, _chain: &Digest, _proof: &[u8]) -> bool {
+        false
+    }
+}
 
 fn genesis(accounts: u64, key: &SecretKey) -> Genesis {
     let bank = ParticipantId::new("aba").unwrap();
@@ -78,7 +91,7 @@ fn main() {
     let (accounts, transfers) = (argument(1_000_000), argument(10_000));
     let key = SecretKey::from_seed(&[7; 32]);
     let genesis = genesis(accounts, &key);
-    let (mut executor, changes) = Executor::create(&genesis).unwrap();
+    let (mut executor, changes) = Executor::create(&genesis, Arc::new(Nobody)).unwrap();
     let mut state = MemoryState::new();
     state.apply(&changes);
     drop(changes);

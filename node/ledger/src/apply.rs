@@ -37,6 +37,7 @@ pub(crate) fn apply(
         Operation::SetValidator(member) => set_validator(working, member),
         Operation::RemoveValidator(participant) => remove_validator(working, *participant),
         Operation::AddParticipant(add) => add_participant(working, add),
+        Operation::ReportMisbehaviour(report) => working.report(&report.proof, place).map(|()| Vec::new()),
     }?;
     if let Some((scope, content)) = reference {
         working.take_reference(scope, ReferenceRecord { taken_ms: now_ms, content, first: place });

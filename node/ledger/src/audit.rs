@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use tonle_crypto::{Canonical, CodecError, Digest};
 
 use crate::executor::Point;
+use crate::offence::Offences;
 use crate::proof::value_digest;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
-use crate::{Account, Asset, AssetRecord, Fatal, Participant, ParticipantId, StateKey, Validators};
+use crate::{Account, Asset, AssetRecord, Fatal, OffenceRecord, Participant, ParticipantId, StateKey, Validators};
 
 /// What a full scan found: supply and sum of balances agree for every asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) struct Scan {
     pub(crate) id_buckets: BTreeMap<u64, Digest>,
     pub(crate) reference_buckets: BTreeMap<u64, Digest>,
     pub(crate) validators: Option<Validators>,
+    pub(crate) offences: Offences,
     balances: BTreeMap<Asset, u128>,
     accounts: u64,
 }
@@ -73,6 +75,7 @@ impl Scan {
                 self.accounts = self.accounts.saturating_add(1);
             }
             StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),
+            StateKey::Offence(id) => self.offences.insert(id, OffenceRecord::decode(value).map_err(corrupt)?),
             StateKey::Transaction { .. } | StateKey::Reference(_) => {}
         }
         Ok(())

@@ -3,7 +3,8 @@
 //! A debit is signed for by the debited account's own keys (its threshold of them) if it has keys, and otherwise by
 //! the participant's keys that may pay; opening an account by the participant's keys that may open accounts; issuing
 //! and redeeming by the issuer's keys that may issue. Who validates and who participates is the operator's to say, with
-//! the keys that may issue: whoever may make money is trusted with it. An operation whose account,
+//! the keys that may issue: whoever may make money is trusted with it. What a validator did is anybody's to report who
+//! participates, with any of its keys: the proof speaks for itself. An operation whose account,
 //! participant or asset is unknown has nobody to sign for it, and fails when it is executed.
 //!
 //! Must not know: what the operations do.
@@ -20,6 +21,8 @@ enum Authority {
     Participant(ParticipantId, Permission),
     /// Any one participant whose role it is.
     Operator,
+    /// Any one key of any participant.
+    Anybody,
     Nobody,
 }
 
@@ -51,7 +54,8 @@ fn admitted_by(transaction: &SignedTransaction) -> BTreeMap<ParticipantId, Parti
             | Operation::Issue(_)
             | Operation::Redeem(_)
             | Operation::SetValidator(_)
-            | Operation::RemoveValidator(_) => {}
+            | Operation::RemoveValidator(_)
+            | Operation::ReportMisbehaviour(_) => {}
         }
     }
     admitted
@@ -70,6 +74,7 @@ fn authority_for(working: &Working<'_>, operation: &Operation) -> Authority {
         Operation::SetValidator(_) | Operation::RemoveValidator(_) | Operation::AddParticipant(_) => {
             Authority::Operator
         }
+        Operation::ReportMisbehaviour(_) => Authority::Anybody,
     }
 }
 
@@ -92,6 +97,13 @@ fn holds(
             Some(participant) => participant_signed(transaction, participant, permission),
             None => Ok(()),
         },
+        Authority::Anybody => {
+            let of = |participant: &Participant| {
+                participant.keys.iter().any(|entry| transaction.is_signed_by(entry.key.as_bytes()))
+            };
+            let signed = transaction.signatures().iter().any(|(key, _)| working.is_participants(key));
+            if signed || admitted.values().any(of) { Ok(()) } else { Err(RejectionCode::NotAuthorized) }
+        }
         Authority::Operator => {
             let operators = working.participants().filter(|participant| participant.role == Role::Operator);
             let signed = operators.map(|operator| participant_signed(transaction, operator, Permission::Issue));

@@ -6,21 +6,22 @@
 //!
 //! Must not know: where the state is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Writer};
 
 use crate::audit::Scan;
+use crate::offence::{Docket, Offences};
 use crate::proof::value_digest;
 use crate::reference::{Instruction, hour, hour_end_ms, references_expired};
 use crate::run::{Run, id_key, run};
 use crate::tree::{LeafChange, Tree, Version, Versions};
 use crate::validators::window;
-use crate::working::{Outcome, Working, WorkingValidators, accounts_of, add_balances};
+use crate::working::{Outcome, Participants, Working, WorkingValidators, accounts_of, add_balances};
 use crate::{
-    Asset, AssetRecord, BlockInput, Change, Executed, Fatal, Genesis, Participant, ParticipantId, ProofSource,
-    ReceiptsTree, StateKey, StateReader, Validators, first_results_root, next_results_root,
+    Asset, AssetRecord, BlockInput, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Participant, ParticipantId,
+    ProofSource, ReceiptsTree, StateKey, StateReader, Validators, first_results_root, next_results_root,
 };
 
 /// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
@@ -75,21 +76,26 @@ struct Edit {
 pub struct Executor {
     point: Point,
     participants: BTreeMap<ParticipantId, Participant>,
+    /// All keys of the participants.
+    keys: BTreeSet<PublicKey>,
     assets: BTreeMap<Asset, AssetRecord>,
     id_buckets: BTreeMap<u64, Digest>,
     reference_buckets: BTreeMap<u64, Digest>,
     validators: Arc<Validators>,
     /// For how many heights a replaced version of the validator set may be in force.
     window: u64,
+    offences: Offences,
+    judge: Arc<dyn Judge>,
     versions: Arc<Versions>,
 }
 
 impl Executor {
-    /// Founds a ledger: the executor at height 0, and the changes that make an empty storage its state.
+    /// Founds a ledger: the executor at height 0, and the changes that make an empty storage its state. `judge` says of
+    /// reports of misbehaviour what they prove.
     ///
     /// # Errors
     /// [`Fatal::Genesis`].
-    pub fn create(genesis: &Genesis) -> Result<(Self, Vec<Change>), Fatal> {
+    pub fn create(genesis: &Genesis, judge: Arc<dyn Judge>) -> Result<(Self, Vec<Change>), Fatal> {
         genesis.check()?;
         let mut values: Vec<(StateKey, Vec<u8>)> = Vec::new();
         for participant in &genesis.participants {
@@ -118,7 +124,7 @@ impl Executor {
             results_root: first_results_root(chain),
         };
         values.push((StateKey::Point, point.encode()));
-        let executor = Self::open(genesis, values.iter().cloned())?;
+        let executor = Self::open(genesis, values.iter().cloned(), judge)?;
         Ok((executor, values.into_iter().map(|(key, value)| Change::Put(key, value)).collect()))
     }
 
@@ -128,7 +134,11 @@ impl Executor {
     ///
     /// # Errors
     /// [`Fatal`] when the state is of another chain, damaged, or does not add up.
-    pub fn open(genesis: &Genesis, values: impl Iterator<Item = (StateKey, Vec<u8>)>) -> Result<Self, Fatal> {
+    pub fn open(
+        genesis: &Genesis,
+        values: impl Iterator<Item = (StateKey, Vec<u8>)>,
+        judge: Arc<dyn Judge>,
+    ) -> Result<Self, Fatal> {
         let mut scan = Scan::default();
         let mut leaves = Vec::new();
         for (key, value) in values {
@@ -147,15 +157,18 @@ impl Executor {
         }
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
-        let Scan { participants, assets, id_buckets, reference_buckets, validators, .. } = scan;
+        let Scan { participants, assets, id_buckets, reference_buckets, validators, offences, .. } = scan;
         Ok(Executor {
             point,
+            keys: participants.values().flat_map(keys_of).collect(),
             participants,
             assets,
             id_buckets,
             reference_buckets,
             validators: Arc::new(validators.ok_or(Fatal::NoValidators)?),
             window: window(genesis.epoch_length),
+            offences,
+            judge,
             versions: Arc::new(versions),
         })
     }
@@ -182,6 +195,12 @@ impl Executor {
     #[must_use]
     pub fn validators(&self) -> &Validators {
         &self.validators
+    }
+
+    /// The offence of this id, if it was reported.
+    #[must_use]
+    pub fn offence(&self, id: &Digest) -> Option<&OffenceRecord> {
+        self.offences.get(id)
     }
 
     /// Supply of every asset, in minor units.
@@ -226,7 +245,9 @@ impl Executor {
         }
         let validators =
             WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window };
-        let mut working = Working::new(&self.participants, &self.assets, validators, self.versions.tree(), state);
+        let participants = Participants { by_id: &self.participants, keys: &self.keys };
+        let docket = Docket::new(self.judge.as_ref(), self.point.chain, &self.offences);
+        let mut working = Working::new(participants, &self.assets, validators, docket, self.versions.tree(), state);
         for transaction in &block.transactions {
             working.load(transaction)?;
         }
@@ -236,7 +257,7 @@ impl Executor {
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &outcome, &mut changes);
-        let Outcome { assets, admitted, validators, .. } = outcome;
+        let Outcome { assets, admitted, validators, reported, .. } = outcome;
         let (tree, previous) = commit(&self.versions.tree(), edits, &mut changes)?;
 
         let receipts_root = ReceiptsTree::new(&run.receipts).root();
@@ -251,7 +272,9 @@ impl Executor {
         self.remember(&changes);
         Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
         self.assets = assets;
+        self.keys.extend(admitted.values().flat_map(keys_of));
         self.participants.extend(admitted);
+        self.offences.extend(reported);
         self.validators = validators;
         self.point = point;
         Ok(Executed {
@@ -320,6 +343,9 @@ impl Executor {
             let (before, after) = (Some(self.validators.encode()), Some(outcome.validators.encode()));
             edits.push(Edit { key: StateKey::Validators, before, after });
         }
+        for (id, record) in outcome.reported.iter() {
+            edits.push(Edit { key: StateKey::Offence(*id), before: None, after: Some(record.encode()) });
+        }
         self.edit_ids(block, run, changes, &mut edits);
         self.edit_references(block, outcome, changes, &mut edits);
         edits.retain(|edit| edit.before != edit.after);
@@ -384,6 +410,7 @@ impl Executor {
             | StateKey::Asset(_)
             | StateKey::Account(_)
             | StateKey::Validators
+            | StateKey::Offence(_)
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         };
@@ -407,6 +434,7 @@ impl Executor {
                 | StateKey::Asset(_)
                 | StateKey::Account(_)
                 | StateKey::Validators
+                | StateKey::Offence(_)
                 | StateKey::Transaction { .. }
                 | StateKey::Reference(_) => continue,
             };
@@ -416,6 +444,10 @@ impl Executor {
             };
         }
     }
+}
+
+fn keys_of(participant: &Participant) -> impl Iterator<Item = PublicKey> + '_ {
+    participant.keys.iter().map(|entry| entry.key)
 }
 
 type Previous = Vec<(StateKey, Option<Vec<u8>>)>;

@@ -30,6 +30,7 @@ mod fatal;
 mod genesis;
 mod ids;
 mod memory;
+mod offence;
 mod operation;
 mod participant;
 mod proof;
@@ -56,7 +57,10 @@ pub use fatal::Fatal;
 pub use genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisInvalid, GenesisValidator};
 pub use ids::{AccountId, Amount, Asset, NameInvalid, ParticipantId, Reference, Text, TransactionId};
 pub use memory::MemoryState;
-pub use operation::{AddParticipant, Issue, OpenAccount, Operation, Redeem, Transfer};
+pub use offence::{
+    Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
+};
+pub use operation::{AddParticipant, Issue, OpenAccount, Operation, Redeem, ReportMisbehaviour, Transfer};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};

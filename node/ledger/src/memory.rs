@@ -37,6 +37,7 @@ impl MemoryState {
                     | StateKey::ReferenceBucket(_)
                     | StateKey::Account(_)
                     | StateKey::Validators
+                    | StateKey::Offence(_)
                     | StateKey::Reference(_) => true,
                 }),
                 // Absent by the executor's reading already.

@@ -27,6 +27,8 @@ pub enum Operation {
     RemoveValidator(ParticipantId),
     /// Admit a participant. Signed for by the operator.
     AddParticipant(Box<AddParticipant>),
+    /// Put an offence of a validator on the ledger, once. Signed for by any one key of any participant.
+    ReportMisbehaviour(ReportMisbehaviour),
 }
 
 /// Moves `amount` of `asset` from one account to another.
@@ -108,6 +110,13 @@ pub struct AddParticipant {
     pub pay_threshold: u8,
     /// The same to open accounts.
     pub open_accounts_threshold: u8,
+}
+
+/// Reports what a validator did against the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportMisbehaviour {
+    /// The proof: 1 to [`crate::PROOF_BYTES_MAX`] bytes that a [`crate::Judge`] reads.
+    pub proof: Vec<u8>,
 }
 
 impl AddParticipant {

@@ -71,7 +71,8 @@ impl<'a> Instruction<'a> {
             Operation::OpenAccount(_)
             | Operation::SetValidator(_)
             | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_) => None,
+            | Operation::AddParticipant(_)
+            | Operation::ReportMisbehaviour(_) => None,
         }?;
         Some(Instruction { operation, reference })
     }
@@ -91,7 +92,8 @@ impl<'a> Instruction<'a> {
             Operation::OpenAccount(_)
             | Operation::SetValidator(_)
             | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_) => return None,
+            | Operation::AddParticipant(_)
+            | Operation::ReportMisbehaviour(_) => return None,
         };
         writer.bytes(self.reference.as_str().as_bytes());
         Some(SCOPE.digest(&writer.finish()))
@@ -115,7 +117,8 @@ impl<'a> Instruction<'a> {
             Operation::OpenAccount(_)
             | Operation::SetValidator(_)
             | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_) => {}
+            | Operation::AddParticipant(_)
+            | Operation::ReportMisbehaviour(_) => {}
             Operation::Issue(Issue { to, asset, amount, instruction_ref: _ }) => {
                 writer.u8(3).value(to).value(asset).value(amount);
             }

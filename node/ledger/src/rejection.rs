@@ -81,11 +81,23 @@ pub enum RejectionCode {
     ValidatorChangesFull,
     /// Of a set that may still be in force too few members stay, with their keys, to make a quorum of the new set.
     QuorumLost,
+    /// The proof is none by its form.
+    EvidenceMalformed,
+    /// The accused key was never a validator's.
+    AccusedUnknown,
+    /// The offence is on the ledger already.
+    AlreadyReported,
+    /// The ledger holds 64 offences of the key already, or 10,000 in all.
+    OffencesFull,
+    /// The signatures of 64 proofs were checked in this block already: one more can wait for the next.
+    ReportsBusy,
+    /// A signature in the proof does not hold on this chain.
+    EvidenceInvalid,
 }
 
 impl RejectionCode {
     /// All codes in order of precedence.
-    pub const ALL: [RejectionCode; 33] = [
+    pub const ALL: [RejectionCode; 39] = [
         RejectionCode::TransactionTooLarge,
         RejectionCode::Malformed,
         RejectionCode::NoOperations,
@@ -119,6 +131,12 @@ impl RejectionCode {
         RejectionCode::ValidatorSetSize,
         RejectionCode::ValidatorChangesFull,
         RejectionCode::QuorumLost,
+        RejectionCode::EvidenceMalformed,
+        RejectionCode::AccusedUnknown,
+        RejectionCode::AlreadyReported,
+        RejectionCode::OffencesFull,
+        RejectionCode::ReportsBusy,
+        RejectionCode::EvidenceInvalid,
     ];
 
     /// The stable number.
@@ -158,6 +176,12 @@ impl RejectionCode {
             RejectionCode::ValidatorSetSize => 66,
             RejectionCode::ValidatorChangesFull => 67,
             RejectionCode::QuorumLost => 68,
+            RejectionCode::EvidenceMalformed => 70,
+            RejectionCode::AccusedUnknown => 71,
+            RejectionCode::AlreadyReported => 72,
+            RejectionCode::OffencesFull => 73,
+            RejectionCode::ReportsBusy => 74,
+            RejectionCode::EvidenceInvalid => 75,
         }
     }
 
@@ -204,6 +228,12 @@ impl RejectionCode {
             RejectionCode::ValidatorSetSize => "VALIDATOR_SET_SIZE",
             RejectionCode::ValidatorChangesFull => "VALIDATOR_CHANGES_FULL",
             RejectionCode::QuorumLost => "QUORUM_LOST",
+            RejectionCode::EvidenceMalformed => "EVIDENCE_MALFORMED",
+            RejectionCode::AccusedUnknown => "ACCUSED_UNKNOWN",
+            RejectionCode::AlreadyReported => "ALREADY_REPORTED",
+            RejectionCode::OffencesFull => "OFFENCES_FULL",
+            RejectionCode::ReportsBusy => "REPORTS_BUSY",
+            RejectionCode::EvidenceInvalid => "EVIDENCE_INVALID",
         }
     }
 

@@ -130,7 +130,8 @@ fn debited(operation: &Operation) -> Option<crate::AccountId> {
         | Operation::Issue(_)
         | Operation::SetValidator(_)
         | Operation::RemoveValidator(_)
-        | Operation::AddParticipant(_) => None,
+        | Operation::AddParticipant(_)
+        | Operation::ReportMisbehaviour(_) => None,
     }
 }
 

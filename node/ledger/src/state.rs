@@ -15,7 +15,8 @@ use crate::{AccountId, Asset, ParticipantId, TransactionId};
 /// 04 ‖ hour u64                   -> digest of ids    │ leaves of the state tree:
 /// 05 ‖ hour u64                   -> digest of refs   │ scanned at open
 /// 06 ‖ account name               -> account          │
-/// 07                              -> validators       ┘
+/// 07                              -> validators       │
+/// 08 ‖ offence id                 -> offence          ┘
 /// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
 /// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
 /// ```
@@ -35,6 +36,8 @@ pub enum StateKey {
     Account(AccountId),
     /// The validators: the versions of their set, and the keys that were ever used.
     Validators,
+    /// An offence of a validator that was reported, by its id.
+    Offence(Digest),
     /// A live transaction id, under the hour in which it expires.
     Transaction {
         /// Hour since the Unix epoch of `not_after_ms`.
@@ -53,6 +56,8 @@ impl StateKey {
     pub const SCAN: std::ops::Range<u8> = 0x01..0x80;
     /// First byte of all account keys.
     pub const ACCOUNT_TAG: u8 = 0x06;
+    /// First byte of all offence keys.
+    pub const OFFENCE_TAG: u8 = 0x08;
 
     /// The key's bytes in storage.
     #[must_use]
@@ -65,6 +70,7 @@ impl StateKey {
             StateKey::ReferenceBucket(hour) => (0x05, [&hour.to_be_bytes(), &[]]),
             StateKey::Account(id) => (Self::ACCOUNT_TAG, [id.as_bytes(), &[]]),
             StateKey::Validators => (0x07, [&[], &[]]),
+            StateKey::Offence(id) => (Self::OFFENCE_TAG, [id.as_bytes(), &[]]),
             StateKey::Transaction { hour, id } => (0x80, [&hour.to_be_bytes(), id.as_bytes()]),
             StateKey::Reference(digest) => (0x81, [digest.as_bytes(), &[]]),
         };
@@ -87,6 +93,7 @@ impl StateKey {
             0x05 => hour().map(StateKey::ReferenceBucket),
             0x06 => AccountId::from_ascii(rest).ok().map(StateKey::Account),
             0x07 if rest.is_empty() => Some(StateKey::Validators),
+            0x08 => Some(StateKey::Offence(Digest::from_bytes(rest.try_into().ok()?))),
             0x80 => {
                 let (hour, id) = rest.split_at_checked(8)?;
                 let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
@@ -107,7 +114,8 @@ impl StateKey {
             | StateKey::IdBucket(_)
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
-            | StateKey::Validators => true,
+            | StateKey::Validators
+            | StateKey::Offence(_) => true,
         }
     }
 

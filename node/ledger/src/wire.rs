@@ -14,7 +14,8 @@
 //! message Operation         { oneof kind { Transfer transfer = 1; OpenAccount open_account = 2;
 //!                                          Issue issue = 3; Redeem redeem = 4;
 //!                                          SetValidator set_validator = 5; RemoveValidator remove_validator = 6;
-//!                                          AddParticipant add_participant = 7; } }
+//!                                          AddParticipant add_participant = 7;
+//!                                          ReportMisbehaviour report_misbehaviour = 8; } }
 //! message Transfer          { string from = 1; string to = 2; string asset = 3; uint64 amount_minor = 4;
 //!                             string instruction_ref = 5;      // 0 to 64 printable ASCII
 //!                             string purpose = 6;              // 0 to 35 printable ASCII
@@ -36,6 +37,7 @@
 //!                             uint32 pay_threshold = 6;        // 1 to the number of keys that may; 1 when none may
 //!                             uint32 open_accounts_threshold = 7; }   // the same
 //! message ParticipantKey    { bytes key = 1; bool may_pay = 2; bool may_open_accounts = 3; }
+//! message ReportMisbehaviour { bytes proof = 1; }              // 1 to 321 bytes
 //!
 //! signed message = "tonle/v1/transaction\0" (21 bytes) ‖ chain digest (32 bytes) ‖ body bytes        plain ed25519
 //! transaction id = BLAKE3.derive_key("tonle v1 transaction", chain digest ‖ body bytes)
@@ -53,8 +55,9 @@ use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
 use crate::protobuf::{Encoder, Fields, NotCanonical};
 use crate::{
     AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, MAX_NONCE_BYTES, MAX_OPERATIONS,
-    MAX_REMITTANCE_BYTES, MAX_SIGNATURES, Member, NameInvalid, OpenAccount, Operation, ParticipantId, ParticipantKey,
-    Permission, Permissions, Redeem, Rejection, Role, Text, TransactionBody, Transfer,
+    MAX_REMITTANCE_BYTES, MAX_SIGNATURES, Member, NameInvalid, OpenAccount, Operation, PROOF_BYTES_MAX, ParticipantId,
+    ParticipantKey, Permission, Permissions, Redeem, Rejection, ReportMisbehaviour, Role, Text, TransactionBody,
+    Transfer,
 };
 
 /// A signed transaction taken apart; keys and signatures are still plain bytes.
@@ -158,6 +161,14 @@ fn decode_operation(bytes: &[u8]) -> Parsed<Operation> {
         Operation::RemoveValidator(participant)
     } else if let Some(bytes) = fields.element(7).named("add_participant")? {
         Operation::AddParticipant(Box::new(decode_add_participant(bytes)?))
+    } else if let Some(bytes) = fields.element(8).named("report_misbehaviour")? {
+        let mut inner = Fields::new(bytes);
+        let proof = inner.bytes(1).named("report_misbehaviour.proof")?.to_vec();
+        if proof.is_empty() || proof.len() > PROOF_BYTES_MAX {
+            return Err(Rejection::malformed("report_misbehaviour.proof"));
+        }
+        inner.finish().named("report_misbehaviour")?;
+        Operation::ReportMisbehaviour(ReportMisbehaviour { proof })
     } else {
         return Err(Rejection::malformed("operation"));
     };
@@ -348,6 +359,10 @@ fn encode_operation(operation: &Operation) -> Vec<u8> {
         Operation::AddParticipant(add) => {
             encode_add_participant(&mut inner, add);
             7
+        }
+        Operation::ReportMisbehaviour(report) => {
+            inner.bytes(1, &report.proof);
+            8
         }
     };
     let mut message = Encoder::default();

@@ -2,17 +2,18 @@
 //!
 //! Must not know: what operations mean, or the order of rejections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest};
+use tonle_crypto::{Canonical, CodecError, Digest, PublicKey};
 
+use crate::offence::{Docket, Offences};
 use crate::reference::{Instruction, ReferenceRecord};
 use crate::tree::Tree;
 use crate::validators::Revert;
 use crate::{
     Account, AccountId, Asset, AssetRecord, Balance, Fatal, Member, Operation, Participant, ParticipantId,
-    RejectionCode, SetVersion, SignedTransaction, StateKey, StateReader, Validators,
+    ReceiptLocation, RejectionCode, SetVersion, SignedTransaction, StateKey, StateReader, Validators,
 };
 
 /// An account that the block touches.
@@ -35,6 +36,7 @@ enum Undo {
     Reference(Digest, Option<ReferenceRecord>),
     Validators(Box<Revert>),
     Admitted(ParticipantId),
+    Reported(Digest),
 }
 
 /// The validators while a block executes. Copied at the first change only: most blocks have none.
@@ -46,11 +48,20 @@ pub(crate) struct WorkingValidators {
     pub(crate) window: u64,
 }
 
+/// The participants before a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Participants<'a> {
+    pub(crate) by_id: &'a BTreeMap<ParticipantId, Participant>,
+    /// All their keys.
+    pub(crate) keys: &'a BTreeSet<PublicKey>,
+}
+
 /// The state while a block executes.
 pub(crate) struct Working<'a> {
-    participants: &'a BTreeMap<ParticipantId, Participant>,
+    participants: Participants<'a>,
     admitted: BTreeMap<ParticipantId, Participant>,
     validators: WorkingValidators,
+    docket: Docket<'a>,
     state: &'a dyn StateReader,
     tree: Tree,
     slots: BTreeMap<AccountId, Slot<'a>>,
@@ -73,6 +84,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) admitted: BTreeMap<ParticipantId, Participant>,
     /// The validators; the same `Arc` as before when no operation reached them.
     pub(crate) validators: Arc<Validators>,
+    /// Offences that the block reported.
+    pub(crate) reported: Offences,
 }
 
 /// The account names in an operation.
@@ -82,7 +95,10 @@ pub(crate) fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
         Operation::OpenAccount(open) => [Some(open.account), None],
         Operation::Issue(issue) => [Some(issue.to), None],
         Operation::Redeem(redeem) => [Some(redeem.from), None],
-        Operation::SetValidator(_) | Operation::RemoveValidator(_) | Operation::AddParticipant(_) => [None, None],
+        Operation::SetValidator(_)
+        | Operation::RemoveValidator(_)
+        | Operation::AddParticipant(_)
+        | Operation::ReportMisbehaviour(_) => [None, None],
     }
 }
 
@@ -98,9 +114,10 @@ pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) 
 
 impl<'a> Working<'a> {
     pub(crate) fn new(
-        participants: &'a BTreeMap<ParticipantId, Participant>,
+        participants: Participants<'a>,
         assets: &BTreeMap<Asset, AssetRecord>,
         validators: WorkingValidators,
+        docket: Docket<'a>,
         tree: Tree,
         state: &'a dyn StateReader,
     ) -> Self {
@@ -108,6 +125,7 @@ impl<'a> Working<'a> {
             participants,
             admitted: BTreeMap::new(),
             validators,
+            docket,
             state,
             tree,
             slots: BTreeMap::new(),
@@ -166,15 +184,20 @@ impl<'a> Working<'a> {
     }
 
     pub(crate) fn participant(&self, id: ParticipantId) -> Option<&Participant> {
-        self.participants.get(&id).or_else(|| self.admitted.get(&id))
+        self.participants.by_id.get(&id).or_else(|| self.admitted.get(&id))
     }
     /// All participants before the block. None that it admits is an operator.
     pub(crate) fn participants(&self) -> impl Iterator<Item = &'a Participant> {
-        self.participants.values()
+        self.participants.by_id.values()
+    }
+    /// Is it a key of a participant, at this point of the block?
+    pub(crate) fn is_participants(&self, key: &PublicKey) -> bool {
+        let of = |participant: &Participant| participant.keys.iter().any(|entry| entry.key == *key);
+        self.participants.keys.contains(key) || self.admitted.values().any(of)
     }
     /// How many participants there are at this point of the block.
     pub(crate) fn participant_count(&self) -> usize {
-        self.participants.len().saturating_add(self.admitted.len())
+        self.participants.by_id.len().saturating_add(self.admitted.len())
     }
     pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {
         self.slots.get(&id)?.account.as_ref()
@@ -243,6 +266,14 @@ impl<'a> Working<'a> {
         Ok(())
     }
 
+    /// Puts an offence on the ledger, by the operation whose result will stand at `place`.
+    pub(crate) fn report(&mut self, proof: &[u8], place: ReceiptLocation) -> Result<(), RejectionCode> {
+        let validators = &self.validators.set;
+        let id = self.docket.report(proof, |key| validators.was_used(key), place)?;
+        self.undo.push(Undo::Reported(id));
+        Ok(())
+    }
+
     /// What has happened up to here stays.
     pub(crate) fn keep(&mut self) {
         self.undo.clear();
@@ -270,6 +301,7 @@ impl<'a> Working<'a> {
                 Undo::Admitted(id) => {
                     self.admitted.remove(&id);
                 }
+                Undo::Reported(id) => self.docket.take_back(&id),
                 Undo::Reference(scope, before) => {
                     self.taken.pop();
                     match before {
@@ -283,9 +315,10 @@ impl<'a> Working<'a> {
 
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Outcome<'a> {
-        let Working { slots, assets, references, taken, balances_before, admitted, validators, .. } = self;
+        let Working { slots, assets, references, taken, balances_before, admitted, validators, docket, .. } = self;
         let taken = taken.iter().filter_map(|scope| Some((*scope, *references.get(scope)?))).collect();
-        Outcome { slots, assets, taken, balances_before, admitted, validators: validators.set }
+        let (validators, reported) = (validators.set, docket.finish());
+        Outcome { slots, assets, taken, balances_before, admitted, validators, reported }
     }
 }
 

@@ -214,7 +214,7 @@ fn a_state_that_does_not_add_up_stops_the_process_and_names_the_asset() {
     account.set_balance(Balance { asset: asset("KHR"), available: amount(1_000_001), held: Amount::ZERO });
     let key = StateKey::Account(id("alice@aba"));
     state.apply(&[Change::Put(key, tonle_crypto::Canonical::encode(&account))]);
-    let error = Executor::open(&ledger.genesis, state.iter()).unwrap_err();
+    let error = Executor::open(&ledger.genesis, state.iter(), std::sync::Arc::new(Numbers)).unwrap_err();
     let Fatal::SupplyMismatch { asset: named, supply, balances } = error else { panic!("{error}") };
     assert_eq!((named, balances), (asset("KHR"), supply + 1));
     assert_eq!(audit(state.iter()).unwrap_err(), error);
@@ -222,7 +222,7 @@ fn a_state_that_does_not_add_up_stops_the_process_and_names_the_asset() {
     let mut bob = ledger.account("bob@acleda").unwrap();
     bob.set_balance(Balance { asset: asset("KHR"), available: amount(999_999), held: Amount::ZERO });
     state.apply(&[Change::Put(StateKey::Account(id("bob@acleda")), tonle_crypto::Canonical::encode(&bob))]);
-    let error = Executor::open(&ledger.genesis, state.iter()).unwrap_err();
+    let error = Executor::open(&ledger.genesis, state.iter(), std::sync::Arc::new(Numbers)).unwrap_err();
     assert!(matches!(error, Fatal::RootMismatch { height: 0, .. }), "{error}");
 }
 

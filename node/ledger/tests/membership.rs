@@ -5,6 +5,7 @@
 mod fixture;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fixture::*;
 use proptest::prelude::*;
@@ -184,7 +185,10 @@ fn an_admitted_participant_is_as_one_of_genesis() {
 fn a_state_without_validators_does_not_open() {
     let ledger = ledger();
     let values = ledger.state.iter().filter(|(key, _)| *key != StateKey::Validators);
-    assert!(matches!(Executor::open(&ledger.genesis, values), Err(Fatal::NoValidators | Fatal::RootMismatch { .. })));
+    assert!(matches!(
+        Executor::open(&ledger.genesis, values, Arc::new(Numbers)),
+        Err(Fatal::NoValidators | Fatal::RootMismatch { .. })
+    ));
     let spoilt = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = ledger.validators().encode();
         change(&mut bytes);

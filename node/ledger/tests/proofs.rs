@@ -63,7 +63,8 @@ fn a_value_of_another_height_gives_no_proof() {
 #[test]
 fn every_leaf_of_the_state_is_provable() {
     let mut ledger = Ledger::new();
-    ledger.run(vec![with_ref(transfer("alice@aba", "bob@acleda", 1), "r")], &["aba"]);
+    let offence = report(&ledger.chain, "wing", 1);
+    ledger.run(vec![with_ref(transfer("alice@aba", "bob@acleda", 1), "r"), offence], &["aba"]);
     let root = ledger.executor.point().state_root;
     let source = ledger.executor.proofs();
     let mut leaves = 0;
@@ -72,7 +73,7 @@ fn every_leaf_of_the_state_is_provable() {
         assert_eq!(proof.verify(&key, &root), Ok(Some(value.as_slice())), "{key:?}");
         leaves += 1;
     }
-    assert_eq!(leaves, 9 + 2 + 14 + 2 + 1, "participants, assets, accounts, two buckets, validators");
+    assert_eq!(leaves, 9 + 2 + 14 + 2 + 1 + 1, "participants, assets, accounts, two buckets, validators, an offence");
 }
 
 fn no_byte_can_change(bytes: &[u8], holds: impl Fn(&[u8]) -> bool) {

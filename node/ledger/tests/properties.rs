@@ -78,7 +78,8 @@ impl Model {
             Operation::OpenAccount(_)
             | Operation::SetValidator(_)
             | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_) => {}
+            | Operation::AddParticipant(_)
+            | Operation::ReportMisbehaviour(_) => {}
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),
             Operation::Redeem(redeem) => self.add(redeem.from, redeem.asset, -i128::from(redeem.amount.minor())),
         }

@@ -140,7 +140,39 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (ValidatorSetSize, On(busy, vec![unset("aba")])),
         (ValidatorChangesFull, On(busy, vec![set("aba", "another"), set("acleda", "another")])),
         (QuorumLost, On(Ledger::new, vec![set("aba", "another"), set("acleda", "yet another")])),
+        (EvidenceMalformed, On(accused, vec![cut_off(accuse("nobody", 1)), accuse("nobody", 1)])),
+        (AccusedUnknown, On(accused, vec![spoilt(accuse("nobody", 1))])),
+        (AlreadyReported, On(accused, vec![spoilt(accuse("aba", 1))])),
+        (OffencesFull, On(accused, judged(spoilt(accuse("aba", 100))))),
+        (ReportsBusy, On(accused, judged(spoilt(accuse("wing", 1))))),
+        (EvidenceInvalid, On(accused, vec![spoilt(accuse("wing", 1)), accuse("aba", 1)])),
     ]
+}
+
+/// A report on the chain that [`Ledger::new`] founds.
+fn accuse(validator: &str, place: u64) -> Operation {
+    report(&genesis().digest(), validator, place)
+}
+
+fn cut_off(report: Operation) -> Operation {
+    let Operation::ReportMisbehaviour(mut report) = report else { unreachable!("a report") };
+    report.proof.pop();
+    Operation::ReportMisbehaviour(report)
+}
+
+/// `last` after as many reports as a block has signatures checked for, all of which hold.
+fn judged(last: Operation) -> Vec<Operation> {
+    let most = u64::try_from(JUDGED_PER_BLOCK_MAX).unwrap();
+    (0..most).map(|place| accuse("acleda", place)).chain([last]).collect()
+}
+
+/// With as many offences of one key as the ledger holds.
+fn accused() -> Ledger {
+    let mut ledger = Ledger::new();
+    let most = u64::try_from(OFFENCES_PER_KEY_MAX).unwrap();
+    let result = ledger.run((0..most).map(|place| accuse("aba", place)).collect(), &["nbc"]);
+    assert!(matches!(result, TransactionResult::Executed(_)));
+    ledger
 }
 
 /// With as many participants as there may be.

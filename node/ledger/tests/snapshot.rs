@@ -196,6 +196,8 @@ fn a_state_put_together_executes_on_as_the_one_it_was_taken_from() {
     let body = ledger.body(vec![transfer("alice@aba", "bob@acleda", 7)]);
     let before = ledger.sign(&body, &SIGNERS);
     ledger.execute(vec![std::sync::Arc::clone(&before)]);
+    let offence = report(&ledger.chain, "wing", 1);
+    assert!(matches!(ledger.run(vec![offence.clone()], &SIGNERS), TransactionResult::Executed(_)));
     let values: Values = ledger.state.iter().collect();
     let (root, chunks) = chunks(&values, 500);
     assert_eq!(root, ledger.executor.point().state_root);
@@ -211,12 +213,14 @@ fn a_state_put_together_executes_on_as_the_one_it_was_taken_from() {
     let mut taken = MemoryState::new();
     taken.apply(&state);
     assert_eq!(taken, ledger.state);
-    let executor = Executor::open(&ledger.genesis, taken.iter()).unwrap();
+    let executor = Executor::open(&ledger.genesis, taken.iter(), std::sync::Arc::new(Numbers)).unwrap();
     assert_eq!(executor.point(), ledger.executor.point());
     // What was executed before is a duplicate after it, and a new payment is executed.
     (ledger.executor, ledger.state) = (executor, taken);
     let executed = ledger.execute(vec![before]);
     assert_eq!((executed.duplicates.len(), executed.receipts.len()), (1, 0));
+    let (code, operation) = (RejectionCode::AlreadyReported, Some(0));
+    assert_eq!(ledger.run(vec![offence], &SIGNERS), TransactionResult::Rejected { code, operation });
     assert!(matches!(
         ledger.run(vec![transfer("alice@aba", "bob@acleda", 1)], &SIGNERS),
         TransactionResult::Executed(_)

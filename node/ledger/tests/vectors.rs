@@ -111,10 +111,29 @@ fn vectors() -> String {
         let proof = ledger.prove_receipt(1, 1, checkpoint).unwrap();
         out.bytes(&format!("receipt_proof.{checkpoint}"), &proof.encode());
     }
+    of_a_report(&mut out, &mut ledger);
     for code in RejectionCode::ALL {
         out.text(&format!("rejection.{}", code.number()), code.name());
     }
     out.0
+}
+
+/// Block 4: an offence lands. What its proof holds is the business of who judges it; here it is that of the tests.
+fn of_a_report(out: &mut Vectors, ledger: &mut Ledger) {
+    let chain = ledger.chain;
+    let mut reporting = body(chain, vec![report(&chain, "wing", 7)]);
+    reporting.nonce = b"report".to_vec();
+    let reporting = ledger.sign(&reporting, &["audit"]);
+    out.transaction("report", &chain, &reporting);
+    ledger.execute(vec![reporting]);
+    for (key, value) in ledger.state.iter().filter(|(key, _)| matches!(key, StateKey::Offence(_))) {
+        let named: String = key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        out.bytes(&format!("state.{named}"), &value);
+        out.digest("offence_path", &key.path());
+        let proof = ledger.executor.proofs().prove(4, &key, Some(&value)).unwrap();
+        out.bytes("offence_proof.4", &proof.encode());
+    }
+    out.digest("state_root.4", &ledger.executor.point().state_root);
 }
 
 #[test]

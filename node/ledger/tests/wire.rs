@@ -26,6 +26,7 @@ fn full_operations() -> Vec<Operation> {
         set("aba", "new"),
         unset("wing"),
         full_admission(),
+        report(&genesis().digest(), "wing", 7),
     ]
 }
 
@@ -172,6 +173,20 @@ fn a_membership_that_cannot_work_is_no_message() {
 }
 
 #[test]
+fn a_proof_has_one_byte_at_least_and_321_at_most() {
+    let sent = |length: usize| {
+        let operation = Operation::ReportMisbehaviour(ReportMisbehaviour { proof: vec![7; length] });
+        let signed = body(genesis().digest(), vec![operation]).sign(&[&key("aba")]);
+        signed.map(|_| ()).map_err(|rejection| (rejection.code, rejection.field))
+    };
+    assert_eq!(sent(1), Ok(()));
+    assert_eq!(sent(PROOF_BYTES_MAX), Ok(()));
+    for length in [0, PROOF_BYTES_MAX + 1] {
+        assert_eq!(sent(length), Err((RejectionCode::Malformed, "report_misbehaviour.proof")), "{length}");
+    }
+}
+
+#[test]
 fn names_have_one_form() {
     let longest = format!("{}@aba", "a".repeat(28));
     for good in ["a@b", "alice@aba", "shop_1.pp-x@a.b-c_d", longest.as_str()] {
@@ -203,6 +218,7 @@ fn state_keys_lead_back_from_their_bytes_and_order_as_them() {
         StateKey::ReferenceBucket(500_001),
         StateKey::Account(id("alice@aba")),
         StateKey::Validators,
+        StateKey::Offence(digest),
         StateKey::Transaction { hour: 500_002, id: TransactionId::new(digest) },
         StateKey::Reference(digest),
     ];
@@ -215,7 +231,7 @@ fn state_keys_lead_back_from_their_bytes_and_order_as_them() {
     assert!(keys.is_sorted_by_key(StateKey::to_bytes));
     assert!(keys.is_sorted());
     let (from, to) = Change::id_range(500_002);
-    assert!((from..to).contains(&keys[7].to_bytes()));
+    assert!((from..to).contains(&keys[8].to_bytes()));
 }
 
 proptest! {
@@ -276,6 +292,6 @@ fn a_genesis_that_has_no_canonical_form_does_not_pass_the_check() {
         change(&mut genesis);
         let genesis = genesis.sorted();
         assert!(genesis.check().is_err(), "{what}");
-        assert!(Executor::create(&genesis).is_err(), "{what}");
+        assert!(Executor::create(&genesis, std::sync::Arc::new(Numbers)).is_err(), "{what}");
     }
 }

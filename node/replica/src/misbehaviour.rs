@@ -85,6 +85,12 @@ impl OffenceKind {
         }
     }
 
+    /// The kind of this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        OffenceKind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// Its name for people and metrics, such as `two_notarizes`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use tonle_consensus::{Contradiction, Epoch, Signed, SigningContext, Statement, ValidatorSet, View};
 use tonle_crypto::{Canonical, Digest, SecretKey, Strict};
+use tonle_ledger::Judge;
 
 use super::{LaneFork, MISBEHAVIOUR_BYTES_MAX, Misbehaviour, OffenceKind};
-use crate::Tip;
 use crate::testing::{batch, chain, key, set};
+use crate::{MisbehaviourJudge, Tip};
 
 fn block(byte: u8) -> Digest {
     Digest::from_bytes([byte; 32])
@@ -198,5 +199,24 @@ proptest! {
     #[test]
     fn noise_does_not_decode(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(Misbehaviour::decode(&bytes).is_err());
+    }
+}
+
+#[test]
+fn the_ledger_is_told_what_a_proof_shows_and_whether_it_holds_on_its_chain() {
+    let judge = MisbehaviourJudge(Strict);
+    for proof in all_kinds() {
+        let (offence, bytes) = (proof.offence(), proof.encode());
+        let claim = judge.claim(&bytes).unwrap();
+        assert_eq!((claim.id, claim.accused), (offence.id(), offence.accused));
+        assert_eq!((claim.kind, claim.epoch, claim.place), (offence.kind.code(), offence.epoch.get(), offence.place));
+        assert!(judge.holds(&chain(), &bytes));
+        assert!(!judge.holds(&Digest::from_bytes([8; 32]), &bytes), "another chain");
+        let mut spoilt = bytes.clone();
+        *spoilt.last_mut().unwrap() ^= 1;
+        assert_eq!(judge.claim(&spoilt), Some(claim), "what is claimed does not hang on signatures");
+        assert!(!judge.holds(&chain(), &spoilt));
+        let cut = &bytes[..bytes.len() - 1];
+        assert_eq!((judge.claim(cut), judge.holds(&chain(), cut)), (None, false));
     }
 }

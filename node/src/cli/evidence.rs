@@ -1,5 +1,5 @@
-//! `tonle evidence`: lists what nodes hold against validators (the devnet library asks them), and checks a proof
-//! offline.
+//! `tonle evidence`: lists what nodes hold against validators and puts it on the ledger (the devnet library asks them),
+//! and checks a proof offline.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use tonle_consensus::{Signed, Statement};
 use tonle_crypto::{Canonical as _, Strict};
-use tonle_devnet::evidence::{ListArguments, list};
+use tonle_devnet::evidence::{ListArguments, ReportArguments, list, report};
 use tonle_ledger::Genesis;
+use tonle_node::key_file;
 use tonle_replica::{MISBEHAVIOUR_BYTES_MAX, Misbehaviour, Offence, OffenceKind};
 
 use super::{print, print_json};
@@ -18,6 +19,7 @@ const AFTER_HELP: &str = "\
 Examples:
   tonle evidence list                                                       what the devnet's nodes hold
   tonle evidence list --node 127.0.0.1:50051 --json
+  tonle evidence report --key auditor.key                                   put it all on the ledger, once
   tonle evidence verify offence.hex --genesis genesis.json
 
 Evidence is two things that one validator signed and no honest validator signs both of: two blocks proposed or voted
@@ -40,6 +42,8 @@ status 0: the file proves what is printed. 1: it does not; the reason stands on 
 pub(crate) enum Command {
     /// List the offences that nodes hold proof of.
     List(ListArguments),
+    /// Put offences on the ledger.
+    Report(ReportArguments),
     /// Check a proof offline.
     #[command(after_help = VERIFY_HELP)]
     Verify {
@@ -59,6 +63,10 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::List(arguments) => tonle_devnet::block_on(list(arguments)),
+        Command::Report(arguments) => {
+            let load = |path: &PathBuf| key_file::load(path, || key_file::passphrase(None, "passphrase: "));
+            tonle_devnet::block_on(report(arguments, arguments.key.as_ref().map(load).transpose()?))
+        }
         Command::Verify { file, genesis, json } => verify(file, &tonle_devnet::genesis::read(genesis)?, *json),
     }
 }

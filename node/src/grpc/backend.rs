@@ -13,6 +13,7 @@ use tonle_ledger::{
     Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction,
     TransactionId, Validators,
 };
+use tonle_replica::Offence;
 
 use crate::event_loop::Shared;
 use crate::storage::KeptMisbehaviour;
@@ -132,6 +133,17 @@ pub struct StoredBlock {
     pub results_root: Digest,
 }
 
+/// An offence of a validator that is proved here, on the ledger, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownOffence {
+    /// What was done.
+    pub offence: Offence,
+    /// The proof that is kept here.
+    pub kept: Option<KeptMisbehaviour>,
+    /// Where the receipt stands by which it is on the ledger: height and index.
+    pub landed: Option<(u64, u32)>,
+}
+
 /// What is final and on disk. Every method blocks.
 pub trait Archive: Send + Sync + 'static {
     /// The earliest height whose block is here.
@@ -198,11 +210,11 @@ pub trait Archive: Send + Sync + 'static {
     /// [`ArchiveFailed`].
     fn validators(&self) -> Result<(Validators, u64), ArchiveFailed>;
 
-    /// Proofs of misbehaviour in the order of their offences' ids: those above `after`, at most `max`.
+    /// Offences that are proved here or on the ledger, in the order of their ids: those above `after`, at most `max`.
     ///
     /// # Errors
     /// [`ArchiveFailed`].
-    fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KeptMisbehaviour>, ArchiveFailed>;
+    fn misbehaviour(&self, after: Option<Digest>, max: usize) -> Result<Vec<KnownOffence>, ArchiveFailed>;
 
     /// The supply of every asset after the latest height, as block deltas keep it.
     ///

@@ -12,11 +12,9 @@ use tonle_ledger::{
 use tonle_proto::v1;
 use tonle_replica::OffenceKind;
 
-use super::backend::{Chain, NetworkStatus, StoredBlock, SupplyAudit};
+use super::backend::{Chain, KnownOffence, NetworkStatus, StoredBlock, SupplyAudit};
 use super::error::ApiError;
 use super::finality::Tip;
-
-use crate::storage::KeptMisbehaviour;
 
 /// The transaction in a request, decoded strictly from the bytes as they were sent.
 pub(super) fn transaction(bytes: &Bytes) -> Result<SignedTransaction, ApiError> {
@@ -288,8 +286,9 @@ pub(super) fn supply_audit(chain: &Chain, audit: &SupplyAudit) -> v1::VerifySupp
 }
 
 /// One offence of ListMisbehaviour.
-pub(super) fn misbehaviour(chain: &Chain, kept: &KeptMisbehaviour) -> v1::Misbehaviour {
-    let offence = kept.proof.offence();
+pub(super) fn misbehaviour(chain: &Chain, known: &KnownOffence) -> v1::Misbehaviour {
+    let KnownOffence { offence, kept, landed } = known;
+    let (landed_height, landed_index) = landed.unwrap_or_default();
     let set = chain.validators.get();
     let validator = set.index_of(&offence.accused).and_then(|index| set.get(index));
     let kind = match offence.kind {
@@ -306,7 +305,9 @@ pub(super) fn misbehaviour(chain: &Chain, kept: &KeptMisbehaviour) -> v1::Misbeh
         kind: kind.into(),
         epoch: offence.epoch.get(),
         place: offence.place,
-        first_seen_ms: kept.first_seen_ms,
-        proof: kept.proof.encode().into(),
+        first_seen_ms: kept.map_or(0, |kept| kept.first_seen_ms),
+        proof: kept.map(|kept| kept.proof.encode().into()).unwrap_or_default(),
+        landed_height,
+        landed_index,
     }
 }

@@ -319,17 +319,21 @@ pub const fn rejection_status(code: RejectionCode) -> Code {
         | RejectionCode::WindowTooLong
         | RejectionCode::AmountZero
         | RejectionCode::SameAccount
-        | RejectionCode::CannotValidate => Code::InvalidArgument,
+        | RejectionCode::CannotValidate
+        | RejectionCode::EvidenceMalformed
+        | RejectionCode::EvidenceInvalid => Code::InvalidArgument,
         RejectionCode::SignatureInvalid => Code::Unauthenticated,
         RejectionCode::NotAuthorized | RejectionCode::ThresholdNotMet => Code::PermissionDenied,
         RejectionCode::DuplicateReference
         | RejectionCode::AccountExists
         | RejectionCode::ParticipantExists
-        | RejectionCode::ValidatorKeyUsed => Code::AlreadyExists,
+        | RejectionCode::ValidatorKeyUsed
+        | RejectionCode::AlreadyReported => Code::AlreadyExists,
         RejectionCode::AssetUnknown
         | RejectionCode::UnknownParticipant
         | RejectionCode::UnknownAccount
-        | RejectionCode::NotValidator => Code::NotFound,
+        | RejectionCode::NotValidator
+        | RejectionCode::AccusedUnknown => Code::NotFound,
         RejectionCode::NotYetValid
         | RejectionCode::Expired
         | RejectionCode::ParticipantSuspended
@@ -338,10 +342,12 @@ pub const fn rejection_status(code: RejectionCode) -> Code {
         | RejectionCode::InsufficientFunds
         | RejectionCode::ValidatorSetSize
         | RejectionCode::ValidatorChangesFull
-        | RejectionCode::QuorumLost => Code::FailedPrecondition,
-        RejectionCode::AmountOverflow | RejectionCode::ParticipantsFull | RejectionCode::ValidatorKeysFull => {
-            Code::OutOfRange
-        }
+        | RejectionCode::QuorumLost
+        | RejectionCode::ReportsBusy => Code::FailedPrecondition,
+        RejectionCode::AmountOverflow
+        | RejectionCode::ParticipantsFull
+        | RejectionCode::ValidatorKeysFull
+        | RejectionCode::OffencesFull => Code::OutOfRange,
     }
 }
 
@@ -373,5 +379,11 @@ pub const fn field_at_fault(code: RejectionCode) -> &'static str {
         | RejectionCode::ValidatorChangesFull
         | RejectionCode::QuorumLost => "participant",
         RejectionCode::ValidatorKeyUsed | RejectionCode::ValidatorKeysFull => "key",
+        RejectionCode::EvidenceMalformed
+        | RejectionCode::AccusedUnknown
+        | RejectionCode::AlreadyReported
+        | RejectionCode::OffencesFull
+        | RejectionCode::ReportsBusy
+        | RejectionCode::EvidenceInvalid => "proof",
     }
 }

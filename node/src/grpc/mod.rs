@@ -22,7 +22,7 @@ mod submit;
 mod watch;
 
 pub use backend::{
-    Archive, ArchiveFailed, Backend, Chain, NetworkStatus, PeerStatus, Refused, StoredBlock, SupplyAudit,
+    Archive, ArchiveFailed, Backend, Chain, KnownOffence, NetworkStatus, PeerStatus, Refused, StoredBlock, SupplyAudit,
 };
 pub use error::{ApiError, ERROR_DOMAIN, field_at_fault, rejection_status};
 pub use finality::{Answer, Finality, Tip};

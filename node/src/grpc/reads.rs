@@ -27,7 +27,7 @@ pub(super) fn page_size(asked: u32) -> Result<usize, ApiError> {
     }
 }
 
-/// A page of the offences that this node holds proof of. The cursor is the last offence's id, in hexadecimal.
+/// A page of the offences that this node holds proof of or finds on the ledger. The cursor is the last offence's id, in hexadecimal.
 pub(super) fn misbehaviour(
     archive: &dyn Archive,
     chain: &Chain,
@@ -46,8 +46,8 @@ pub(super) fn misbehaviour(
     let mut found = archive.misbehaviour(after, size.saturating_add(1))?;
     let more = found.len() > size;
     found.truncate(size);
-    let last = found.last().filter(|_| more).map(|kept| kept.proof.offence().id().to_string());
-    let offences = found.iter().map(|kept| convert::misbehaviour(chain, kept)).collect();
+    let last = found.last().filter(|_| more).map(|known| known.offence.id().to_string());
+    let offences = found.iter().map(|known| convert::misbehaviour(chain, known)).collect();
     Ok(v1::ListMisbehaviourResponse { offences, next_cursor: last.unwrap_or_default() })
 }
 

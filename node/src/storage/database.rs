@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rocksdb::{Cache, ColumnFamily, DB, WriteBatch, WriteOptions};
 use tonle_consensus::{Block, Checkpoint, Height};
-use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::{AccountId, AccountProof, Audit, Change, Executor, Genesis, Point, ProofSource, audit};
-use tonle_replica::{CertifiedBlock, validators};
+use tonle_crypto::{Canonical, Digest, Strict};
+use tonle_ledger::{AccountId, AccountProof, Audit, Change, Executor, Genesis, Judge, Point, ProofSource, audit};
+use tonle_replica::{CertifiedBlock, MisbehaviourJudge, validators};
 
 use super::forgetting::{Forgetting, HeldReferences};
 use super::tables::{self, Outcome, Tip, blocks, epochs, metadata, outcomes, state};
@@ -177,7 +177,7 @@ impl Database {
     }
 
     pub(super) fn load(&self, genesis: &Genesis) -> Result<Executor, Error> {
-        self.view().scan(|values| Executor::open(genesis, values))
+        self.view().scan(|values| Executor::open(genesis, values, judge()))
     }
 
     fn found(
@@ -186,7 +186,7 @@ impl Database {
         chain: Digest,
         genesis_block: impl FnOnce(Checkpoint) -> Block,
     ) -> Result<Executor, Error> {
-        let (executor, changes) = Executor::create(genesis).map_err(|source| self.ledger(source))?;
+        let (executor, changes) = Executor::create(genesis, judge()).map_err(|source| self.ledger(source))?;
         let point = executor.point();
         let outcome = Outcome {
             state_root: point.state_root,
@@ -244,6 +244,11 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// Who says what a report of misbehaviour proves.
+fn judge() -> Arc<dyn Judge> {
+    Arc::new(MisbehaviourJudge(Strict))
 }
 
 pub(super) fn directory(data: &Path) -> PathBuf {

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
-use tonle_consensus::{Block, Checkpoint, Header, Validator};
+use tonle_consensus::{Block, Checkpoint, Epoch, Header, Validator};
 use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::{Account, AccountId, Fatal, Receipt, StateKey, TransactionId, Validators};
-use tonle_replica::{CertifiedBlock, RawBatch};
+use tonle_ledger::{Account, AccountId, Fatal, OffenceRecord, Receipt, StateKey, TransactionId, Validators};
+use tonle_replica::{CertifiedBlock, Offence, OffenceKind, RawBatch};
 
 use super::tables::transactions;
 use super::tables::{
@@ -210,6 +210,27 @@ impl<'a> View<'a> {
         let found =
             self.parsed(state::STATE, &StateKey::Validators.to_bytes(), |value| Validators::decode(value).ok())?;
         found.ok_or_else(|| self.database.damaged(state::STATE, "the validators are missing"))
+    }
+
+    /// Offences on the ledger after the view's last block, in the order of their ids: those above `after`, at most `max`.
+    /// With each, where the receipt stands by which it is there: height and index.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn offences(&self, after: Option<Digest>, max: usize) -> Result<Vec<(Offence, (u64, u32))>, Error> {
+        let start = StateKey::Offence(after.unwrap_or(Digest::ZERO)).to_bytes();
+        let mut found = Vec::new();
+        self.each(state::STATE, &start, Some(vec![StateKey::OFFENCE_TAG.saturating_add(1)]), |key, value| {
+            let Some(StateKey::Offence(id)) = StateKey::from_bytes(key) else { return None };
+            let OffenceRecord { accused, kind, epoch, place, height, index } = OffenceRecord::decode(value).ok()?;
+            let offence = Offence { accused, kind: OffenceKind::from_code(kind)?, epoch: Epoch::new(epoch), place };
+            if Some(id) != after {
+                found.push((offence, (height, index)));
+            }
+            (offence.id() == id).then_some(found.len() < max)
+        })?;
+        found.truncate(max);
+        Ok(found)
     }
 
     /// The validators of `epoch` in the order of their indexes, and the first epoch that they serve in. For an epoch

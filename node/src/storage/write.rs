@@ -136,6 +136,7 @@ impl PendingWrites {
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
             | StateKey::Validators
+            | StateKey::Offence(_)
             | StateKey::Reference(_) => false,
         }
     }

@@ -1,7 +1,7 @@
 //! A validator contradicts itself before one other: all come to hold the proof, count it, list it, and know it again
-//! after a restart; and anybody can check it offline.
+//! after a restart; anybody can check it offline; and a bank puts it on the ledger, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -73,6 +73,41 @@ async fn contradict(attack: &Attack, voter: &Voter, victim: &Node, noticed: impl
     }
 }
 
+/// The blocks by which offences are on the ledger, as a node lists them; those that are not are left out.
+fn landed(devnet: &Devnet, address: &str) -> BTreeMap<String, u64> {
+    let output = devnet.done(&["evidence", "list", "--json", "--node", address]);
+    let lines = output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let block = |offence: Value| Some((offence["offence"].as_str()?.to_owned(), offence["landed_height"].as_u64()?));
+    lines.filter_map(block).collect()
+}
+
+/// A bank reports all offences through one node, and again. They are on the ledger, once, as another node sees it too.
+fn landed_by_a_bank(
+    devnet: &Devnet,
+    directory: &Directory,
+    offences: &BTreeSet<String>,
+    elsewhere: &str,
+) -> BTreeMap<String, u64> {
+    assert!(landed(devnet, elsewhere).is_empty());
+    let key = directory.participant_key("aba");
+    let report = |arguments: &[&str]| {
+        let arguments = [&["evidence", "report", "--key", key.to_str().unwrap()], arguments].concat();
+        devnet.done(&arguments)
+    };
+    let output = report(&["--json"]);
+    let lines: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["result"] == "landed"), "{output}");
+    let line = |line: &Value| (line["offence"].as_str().unwrap().to_owned(), line["landed_height"].as_u64().unwrap());
+    let heights: BTreeMap<String, u64> = lines.iter().map(line).collect();
+    assert_eq!(heights.keys().collect::<BTreeSet<_>>(), offences.iter().collect());
+    wait_for("another node to execute the reports", || landed(devnet, elsewhere) == heights);
+    assert_eq!(report(&[]), "nothing to report: all known offences are on the ledger\n");
+    let (first, height) = heights.first_key_value().unwrap();
+    assert!(report(&[&first[..16]]).starts_with(&format!("ALREADY LANDED  block {height}  wing two_notarizes")));
+    assert!(devnet.done(&["evidence", "list"]).contains(&format!("block {height}")));
+    heights
+}
+
 #[test]
 fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
     let devnet = Devnet::up();
@@ -132,6 +167,8 @@ fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(crate::fixture::text(&refused.stderr).contains("proves nothing"));
 
+    let heights = landed_by_a_bank(&devnet, &directory, &offences, &grpc("canadia"));
+
     // It outlives the process, and is not news to it; the accused is shown what is held against it.
     devnet.done(&["devnet", "kill", "acleda"]);
     assert!(devnet.done(&["devnet", "restart", "acleda"]).contains("caught up"));
@@ -143,6 +180,7 @@ fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
         validator[of].as_str().unwrap().to_owned()
     };
     assert_eq!(listed(&devnet, &at("acleda", "grpc")), offences);
+    assert_eq!(landed(&devnet, &at("acleda", "grpc")), heights);
     let metric = "tonle_misbehaviour_total{validator=\"wing\",kind=\"two_notarizes\"}";
     assert_eq!(counter(&at("acleda", "metrics"), metric), count, "counted again");
     wait_for("the accused to be told", || listed(&devnet, &at("wing", "grpc")) == offences);

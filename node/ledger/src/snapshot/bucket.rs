@@ -48,6 +48,7 @@ impl Bucket {
             | StateKey::Asset(_)
             | StateKey::Account(_)
             | StateKey::Validators
+            | StateKey::Offence(_)
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         }
@@ -68,7 +69,8 @@ impl Bucket {
             | StateKey::IdBucket(_)
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
-            | StateKey::Validators => None,
+            | StateKey::Validators
+            | StateKey::Offence(_) => None,
         }
     }
 
@@ -256,7 +258,8 @@ fn name(key: &StateKey) -> Option<Digest> {
         | StateKey::IdBucket(_)
         | StateKey::ReferenceBucket(_)
         | StateKey::Account(_)
-        | StateKey::Validators => None,
+        | StateKey::Validators
+        | StateKey::Offence(_) => None,
     }
 }
 
