@@ -138,7 +138,11 @@ fn snapshot_answers() -> Vec<(&'static str, SnapshotFound)> {
         results_before: BLOCK,
         receipts_root: BLOCK,
     };
-    let values = vec![(StateKey::IdBucket(7), vec![1; 32]), (StateKey::ReferenceBucket(8), vec![2; 32])];
+    let values = vec![
+        (StateKey::IdBucket(7), vec![1; 32]),
+        (StateKey::ReferenceBucket(8), vec![2; 32]),
+        (StateKey::Offence(BLOCK), vec![5; 61]),
+    ];
     let state = StateChunk { siblings: vec![BLOCK, Digest::ZERO], values };
     let groups = vec![
         BucketGroup { before: BLOCK, entries: vec![3; 44] },

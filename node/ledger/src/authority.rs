@@ -22,7 +22,7 @@ enum Authority {
     /// Any one participant whose role it is.
     Operator,
     /// Any one key of any participant.
-    Anybody,
+    AnyParticipant,
     Nobody,
 }
 
@@ -74,7 +74,7 @@ fn authority_for(working: &Working<'_>, operation: &Operation) -> Authority {
         Operation::SetValidator(_) | Operation::RemoveValidator(_) | Operation::AddParticipant(_) => {
             Authority::Operator
         }
-        Operation::ReportMisbehaviour(_) => Authority::Anybody,
+        Operation::ReportMisbehaviour(_) => Authority::AnyParticipant,
     }
 }
 
@@ -97,7 +97,7 @@ fn holds(
             Some(participant) => participant_signed(transaction, participant, permission),
             None => Ok(()),
         },
-        Authority::Anybody => {
+        Authority::AnyParticipant => {
             let of = |participant: &Participant| {
                 participant.keys.iter().any(|entry| transaction.is_signed_by(entry.key.as_bytes()))
             };
