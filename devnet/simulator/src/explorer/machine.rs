@@ -21,6 +21,9 @@ static STATE: Domain = Domain::new("tonle v1 explorer machine");
 /// Timers that end before a view is given up: the relay, the wait for data, the view's own.
 const TIMERS_MAX: usize = 8;
 
+/// What a machine and its own shell say to each other in a step, at most: far more than any step takes.
+const INPUTS_MAX: usize = 1_000;
+
 /// What survives a crash.
 #[derive(Clone, Default)]
 struct Disk {
@@ -189,8 +192,12 @@ impl Machine {
     /// Gives the engine these inputs and whatever it asks of its own shell. True when it crashed meanwhile.
     pub(super) fn feed(&mut self, inputs: Vec<Input>, torn: u8, names: &mut Names) -> Result<bool, Breach> {
         let mut inputs = VecDeque::from(inputs);
-        let mut persisted = 0;
+        let (mut persisted, mut taken) = (0, 0);
         while let Some(input) = inputs.pop_front() {
+            taken += 1;
+            if taken > INPUTS_MAX {
+                return Err(Breach::Endless(self.identity));
+            }
             let time = Time { monotonic_us: self.now_us, wall_ms: START_MS + 1 };
             for output in self.engine.handle(time, input) {
                 match output {

@@ -128,6 +128,9 @@ pub enum Breach {
     /// An honest machine stopped.
     #[error("machine {0} stopped: {1}")]
     Halted(usize, String),
+    /// A machine asks its own shell for something again and again, whatever it is answered.
+    #[error("machine {0} never comes to rest")]
+    Endless(usize),
     /// An honest validator is accused.
     #[error("honest validator {0} is accused")]
     Accused(usize),
