@@ -19,9 +19,19 @@ pub(crate) struct Byzantine {
     actor: Box<dyn Actor>,
 }
 
-/// Draws the Byzantine ones among `count` validators, at most f of them and often none; and which validator each machine
-/// belongs to.
-pub(crate) fn cast(dice: &mut Dice, count: usize) -> (BTreeMap<usize, Byzantine>, Vec<usize>) {
+/// The Byzantine ones, by machine, and which validator each machine belongs to.
+type Cast = (BTreeMap<usize, Byzantine>, Vec<usize>);
+
+/// Of `count` validators one is of this kind.
+pub(crate) fn cast_one(dice: &mut Dice, count: usize, kind: Kind) -> Cast {
+    let (mut byzantine, mut owners) = (BTreeMap::new(), (0..count).collect());
+    let node = dice.index(count);
+    play(dice, (&mut byzantine, &mut owners), node, kind);
+    (byzantine, owners)
+}
+
+/// Draws the Byzantine ones among `count` validators, at most f of them and often none.
+pub(crate) fn cast(dice: &mut Dice, count: usize) -> Cast {
     let mut owners: Vec<usize> = (0..count).collect();
     let mut byzantine = BTreeMap::new();
     let most = (count - 1) / 3;
@@ -32,13 +42,23 @@ pub(crate) fn cast(dice: &mut Dice, count: usize) -> (BTreeMap<usize, Byzantine>
         if byzantine.contains_key(&node) {
             continue;
         }
-        if kind == Kind::Twins {
-            byzantine.insert(owners.len(), Byzantine { kind, actor: kind.actor(dice) });
-            owners.push(node);
-        }
-        byzantine.insert(node, Byzantine { kind, actor: kind.actor(dice) });
+        play(dice, (&mut byzantine, &mut owners), node, kind);
     }
     (byzantine, owners)
+}
+
+/// Gives a validator its part, and its twin another machine.
+fn play(
+    dice: &mut Dice,
+    (byzantine, owners): (&mut BTreeMap<usize, Byzantine>, &mut Vec<usize>),
+    node: usize,
+    kind: Kind,
+) {
+    if kind == Kind::Twins {
+        byzantine.insert(owners.len(), Byzantine { kind, actor: kind.actor(dice) });
+        owners.push(node);
+    }
+    byzantine.insert(node, Byzantine { kind, actor: kind.actor(dice) });
 }
 
 impl World {

@@ -47,4 +47,4 @@ pub use rejoining::{Loss, rejoin};
 pub use shrinking::{Shrunk, Telling, Without, retell, shrink};
 pub use timeline::{Deed, Line, Timeline};
 pub use violation::{Run, Violation};
-pub use world::{Crash, Report, Sabotage, drill, simulate};
+pub use world::{Crash, Report, Sabotage, drill, misbehave, simulate};

@@ -4,17 +4,20 @@
 
 use std::fmt;
 
+use crate::byzantine::Kind;
 use crate::invariants::Breach;
 use crate::membership::membership;
 use crate::rejoining::{Loss, rejoin};
 use crate::wan::{Wan, measure};
-use crate::world::{Crash, drill, simulate};
+use crate::world::{Crash, drill, misbehave, simulate};
 
 /// One run, which can be written as the command line's arguments and read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run {
     /// What a seed draws: `--seed SEED`.
     Seed(u64),
+    /// What a seed draws, but for one Byzantine validator of a kind: `--byzantine SEED,Twins` for example.
+    Byzantine(u64, Kind),
     /// Good weather and one crash: `--drill SEED,NODE,SYNC,made` or `…,lost`; `--drill SEED` without a crash.
     Drill(u64, Option<Crash>),
     /// Good weather and one loss: `--rejoin SEED,guard`, or `disk`, `backup`, `old-guard`.
@@ -33,6 +36,10 @@ impl Run {
         let seed = fields.first()?.parse().ok()?;
         match (flag, fields.as_slice()) {
             ("--seed", [_]) => Some(Run::Seed(seed)),
+            ("--byzantine", [_, name]) => {
+                let kind = Kind::ALL.into_iter().find(|kind| format!("{kind:?}") == *name)?;
+                Some(Run::Byzantine(seed, kind))
+            }
             ("--drill", [_]) => Some(Run::Drill(seed, None)),
             ("--drill", [_, node, sync, made]) => {
                 let made = ["lost", "made"].iter().position(|word| word == made)? == 1;
@@ -64,6 +71,7 @@ impl Run {
     pub fn again(self) -> Result<(), Violation> {
         match self {
             Run::Seed(seed) => simulate(seed, None).map(|_| ()),
+            Run::Byzantine(seed, kind) => misbehave(seed, kind).map(|_| ()),
             Run::Drill(seed, crash) => drill(seed, crash).map(|_| ()),
             Run::Rejoin(seed, loss) => rejoin(seed, loss).map(|_| ()),
             Run::Membership(seed, calm) => membership(seed, calm).map(|_| ()),
@@ -76,6 +84,7 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Run::Seed(seed) => write!(f, "--seed {seed}"),
+            Run::Byzantine(seed, kind) => write!(f, "--byzantine {seed},{kind:?}"),
             Run::Drill(seed, None) => write!(f, "--drill {seed}"),
             Run::Drill(seed, Some(crash)) => {
                 let made = if crash.made { "made" } else { "lost" };

@@ -11,7 +11,7 @@ use tonle_crypto::{Digest, Domain, SecretKey, StreamingDigest, Verified};
 use tonle_ledger::{SignedTransaction, audit};
 use tonle_replica::{Event, Offence, PeerContext};
 
-use crate::acting::{Byzantine, cast};
+use crate::acting::{Byzantine, cast, cast_one};
 use crate::agenda::Agenda;
 use crate::byzantine::Kind;
 use crate::chain::Chain;
@@ -200,6 +200,15 @@ pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report, Violati
     play((seed, Run::Seed(seed)), World::new(seed, sabotage, &Without::default())).0
 }
 
+/// Runs the simulation of a seed, with one Byzantine validator of this kind in place of those that it draws.
+///
+/// # Errors
+/// [`Violation`]: the first invariant that did not hold.
+#[allow(clippy::result_large_err, reason = "one, at the end of a failed run")]
+pub fn misbehave(seed: u64, kind: Kind) -> Result<Report, Violation> {
+    play((seed, Run::Byzantine(seed, kind)), World::drawn(seed, None, &Without::default(), Some(kind))).0
+}
+
 /// Runs four validators over more than 200 blocks in good weather, with one crash or none.
 ///
 /// # Errors
@@ -268,12 +277,25 @@ impl World {
 impl World {
     /// A world of what the seed draws.
     pub(crate) fn new(seed: u64, sabotage: Option<Sabotage>, without: &Without) -> Result<(Self, u64), Breach> {
+        World::drawn(seed, sabotage, without, None)
+    }
+
+    /// Likewise; with a kind, one validator is of it and the others are honest.
+    fn drawn(
+        seed: u64,
+        sabotage: Option<Sabotage>,
+        without: &Without,
+        kind: Option<Kind>,
+    ) -> Result<(Self, u64), Breach> {
         let mut dice = Dice::new(seed);
         let usual = dice.pick(&SIZES).ok_or_else(|| missing("nodes"))?;
         let count = if seed.is_multiple_of(LARGE_EVERY) { LARGE } else { usual };
         let epoch_length = dice.pick(&[10, 25, 1_000_000, 1_000_000]).ok_or_else(|| missing("epoch"))?;
         let weather = weather(&mut dice);
-        let (byzantine, owners) = cast(&mut dice, count);
+        let (byzantine, owners) = match kind {
+            Some(kind) => cast_one(&mut dice, count, kind),
+            None => cast(&mut dice, count),
+        };
         let real = seed.is_multiple_of(REAL_SIGNATURES_EVERY);
         let mut world = World::of(dice, (count, &owners), epoch_length, weather, real)?;
         (world.byzantine, world.sabotage) = (byzantine, sabotage);

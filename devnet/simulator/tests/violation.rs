@@ -1,13 +1,14 @@
 //! A violation says how to run again what it came from, and that is what the command line runs.
 
 use tonle_simulator::wan::Wan;
-use tonle_simulator::{Breach, Crash, Loss, Run, Violation};
+use tonle_simulator::{Breach, Crash, Kind, Loss, Run, Violation};
 
 fn runs() -> Vec<Run> {
     let wan = Wan { nodes: 10, delay_us: 75_000, dead: 3, for_us: 1_000_000 };
     let crash = Crash { node: 1, sync: 42, made: true };
     let mut runs = vec![Run::Seed(7), Run::Drill(1, None), Run::Wan(1, wan)];
     runs.extend([true, false].map(|made| Run::Drill(1, Some(Crash { made, ..crash }))));
+    runs.extend(Kind::ALL.map(|kind| Run::Byzantine(3, kind)));
     runs.extend(Loss::ALL.map(|loss| Run::Rejoin(133, loss)));
     runs
 }
@@ -29,6 +30,7 @@ fn what_is_no_run_is_refused() {
     for (flag, value) in [
         ("--seed", ""),
         ("--seed", "1,2"),
+        ("--byzantine", "1,Honest"),
         ("--drill", "1,1,42"),
         ("--drill", "1,1,42,perhaps"),
         ("--rejoin", "1"),

@@ -1,4 +1,4 @@
-//! Sends, beside each true certificate, one that is almost like it and does not hold.
+//! Sends, beside a true certificate or vote, one that is almost like it and does not hold, or a false proof of misbehaviour.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tonle_consensus::{
 use tonle_crypto::{Digest, Signature};
 use tonle_replica::PeerMessage;
 
-use super::{Actor, Line, Stage};
+use super::{Actor, Line, Stage, forged_statement};
 
 /// See the module.
 pub(super) struct CertificateForger;
@@ -21,14 +21,24 @@ impl Actor for CertificateForger {
             && let Some(forged) = forge(stage, message)
         {
             stage.misdeeds += 1;
-            lines.insert(0, Line::forged(PeerMessage::Consensus(forged)));
+            lines.insert(0, Line::forged(forged));
         }
         lines
     }
 }
 
-/// The message with a certificate that does not hold.
-fn forge(stage: &mut Stage<'_>, message: &Message) -> Option<Message> {
+/// Something that nobody may accept, made of the message.
+fn forge(stage: &mut Stage<'_>, message: &Message) -> Option<PeerMessage> {
+    if let Message::Certificate(Certificate::Quorum(certificate)) = message
+        && stage.dice.chance(250)
+    {
+        return forged_statement::proof(stage, certificate);
+    }
+    certified(stage, message).map(PeerMessage::Consensus)
+}
+
+/// The message with a certificate, or a signature of its own, that does not hold.
+fn certified(stage: &mut Stage<'_>, message: &Message) -> Option<Message> {
     match message {
         Message::Certificate(Certificate::Quorum(certificate)) => {
             Some(Message::Certificate(Certificate::Quorum(quorum(stage, certificate)?)))
@@ -51,7 +61,8 @@ fn forge(stage: &mut Stage<'_>, message: &Message) -> Option<Message> {
             forged.high_qc = Some(quorum(stage, vote.high_qc.as_ref()?)?);
             Some(Message::Timeout(forged))
         }
-        Message::Notarize(_) | Message::Finalize(_) => None,
+        Message::Notarize(vote) => forged_statement::vote(stage, QuorumKind::Notarized, vote),
+        Message::Finalize(vote) => forged_statement::vote(stage, QuorumKind::Finalized, vote),
     }
 }
 

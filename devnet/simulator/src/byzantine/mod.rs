@@ -6,6 +6,7 @@
 mod certificate_forger;
 mod double_voter;
 mod equivocating_leader;
+mod forged_statement;
 mod lane_equivocator;
 mod lying_sync_peer;
 mod selective_sender;
@@ -31,7 +32,7 @@ pub enum Kind {
     Withholder,
     /// Sends each view's messages to some only.
     SelectiveSender,
-    /// Sends certificates that do not hold.
+    /// Sends certificates, votes and proofs of misbehaviour that do not hold.
     CertificateForger,
     /// Sends old messages again and again.
     StaleViewFlooder,

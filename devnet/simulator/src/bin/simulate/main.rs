@@ -1,6 +1,7 @@
 //! Runs seeds of the simulation and says what they did.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line")]
 
+mod hunt;
 mod latency;
 mod plot;
 
@@ -12,6 +13,7 @@ use tonle_simulator::{Fired, Report, Run, shrink, simulate};
 const USAGE: &str = "\
 usage: simulate --seed N           one seed
        simulate --seeds FROM..TO   several
+       simulate --byzantine SEED,KIND   one, with a Byzantine validator of that kind, such as Twins
        simulate --drill SEED[,NODE,SYNC,made|lost]   good weather and one crash
        simulate --rejoin SEED,guard|disk|backup|old-guard   good weather and one loss
        simulate --membership SEED,calm|rough   validators come, leave and take new keys
@@ -19,13 +21,13 @@ usage: simulate --seed N           one seed
        simulate --for SECONDS      from 1 on, until the time is over
        simulate --shrink N         makes a failing seed smaller; writes what happened to seed-N.txt and seed-N.svg
        simulate --latency SIZES    4,7,10 for example: finality with 75 ms one way, and its cost; draws wan.svg
-       simulate --hunt SECONDS     likewise, ends at the first violation: status 0 when there was one";
+       simulate --hunt SECONDS     seeds, losses, changes of validators and crashes in turn, to the first violation: status 0
+                                   when there was one";
 
 /// What to run.
 struct Plan {
     seeds: std::ops::Range<u64>,
     deadline: Option<Instant>,
-    hunts: bool,
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,12 @@ fn main() -> ExitCode {
         && let Ok(seed) = seed.parse()
     {
         return tell(seed);
+    }
+    if let [flag, seconds] = arguments.as_slice()
+        && flag == "--hunt"
+        && let Ok(seconds) = seconds.parse()
+    {
+        return hunt::hunt(Duration::from_secs(seconds));
     }
     if let [flag, sizes] = arguments.as_slice()
         && flag == "--latency"
@@ -59,7 +67,6 @@ fn main() -> ExitCode {
             break;
         }
         match simulate(seed, None) {
-            Ok(report) if plan.hunts => total.add(&report),
             Ok(report) => {
                 total.add(&report);
                 println!(
@@ -74,10 +81,6 @@ fn main() -> ExitCode {
                     report.trace
                 );
             }
-            Err(violation) if plan.hunts => {
-                println!("seed {seed} after {} s: {}", began.elapsed().as_secs(), violation.breach.name());
-                return ExitCode::SUCCESS;
-            }
             Err(violation) => {
                 total.failed += 1;
                 println!("{violation}");
@@ -85,7 +88,7 @@ fn main() -> ExitCode {
         }
     }
     total.print(began.elapsed());
-    if (total.failed == 0) == plan.hunts { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs one run that is no seed's.
@@ -185,14 +188,13 @@ fn plan(arguments: &[String]) -> Option<Plan> {
     Some(match flag.as_str() {
         "--seed" => {
             let seed: u64 = value.parse().ok()?;
-            Plan { seeds: seed..seed.checked_add(1)?, deadline: None, hunts: false }
+            Plan { seeds: seed..seed.checked_add(1)?, deadline: None }
         }
         "--seeds" => {
             let (from, to) = value.split_once("..")?;
-            Plan { seeds: from.parse().ok()?..to.parse().ok()?, deadline: None, hunts: false }
+            Plan { seeds: from.parse().ok()?..to.parse().ok()?, deadline: None }
         }
-        "--for" => Plan { seeds: 1..u64::MAX, deadline: within(value), hunts: false },
-        "--hunt" => Plan { seeds: 1..u64::MAX, deadline: within(value), hunts: true },
+        "--for" => Plan { seeds: 1..u64::MAX, deadline: within(value) },
         _ => return None,
     })
 }
