@@ -160,7 +160,8 @@ impl World {
             let executor = Executor::open(&self.chain.genesis, node.disk.state.iter(), self.memo.judge())?;
             Ok((Replica::new(identity, config, node.disk.recover(plan, lanes)?), executor, epoch))
         };
-        let (mut replica, executor, epoch) = start().map_err(|error| Breach::Simulator(format!("{error:#}")))?;
+        let started = start().map_err(|error| Breach::Halted { node: at, why: format!("at its start: {error:#}") });
+        let (mut replica, executor, epoch) = started?;
         replica.remember(&node.disk.misbehaviour);
         if self.byzantine.contains_key(&at) {
             replica.ignore_witnesses();
