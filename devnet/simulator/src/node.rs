@@ -342,6 +342,9 @@ impl World {
     fn persist(&mut self, at: usize, record: GuardRecord, blocks: Vec<Block>) -> Result<(), Breach> {
         let boot = self.nodes[at].boot;
         Invariants::guarded(at, self.nodes[at].disk.guard.as_ref(), &record)?;
+        if self.is_honest(at) {
+            self.notarizes(at, &record, &blocks)?;
+        }
         if self.sabotage == Some(Sabotage::GuardNotWritten) {
             self.nodes[at].disk.guard.get_or_insert(record);
             return Ok(());

@@ -2,8 +2,9 @@
 //!
 //! Must not know: what an effect is, or what a message means.
 
-use tonle_consensus::{Certificate, Message, Recipients, ValidatorIndex};
-use tonle_replica::{Event, PeerMessage, serve};
+use tonle_consensus::{Block, Certificate, GuardRecord, Message, Recipients, ValidatorIndex};
+use tonle_crypto::{Canonical, Digest};
+use tonle_replica::{Cut, Event, PeerMessage, serve};
 
 use crate::invariants::Breach;
 use crate::post::Delivery;
@@ -81,12 +82,27 @@ impl World {
             }
             _ => Vec::new(),
         };
-        for (lane, seq, digest) in digests {
+        self.holds(from, digests)
+    }
+
+    /// R5: a node notarizes a block, which it writes to its disk with the record: the data is there already.
+    pub(crate) fn notarizes(&self, at: usize, record: &GuardRecord, blocks: &[Block]) -> Result<(), Breach> {
+        let notarized = record.last_notarize.map(|choice| choice.block);
+        let block = blocks.iter().find(|block| Some(block.digest()) == notarized);
+        let cut = block.and_then(|block| Cut::decode(block.payload()).ok());
+        let tips = cut.iter().flat_map(Cut::tips).enumerate();
+        self.holds(at, tips.map(|(lane, tip)| (lane, tip.seq, tip.digest)).collect())
+    }
+
+    /// These batches, by the place of their lane, are on a node's disk.
+    fn holds(&self, at: usize, batches: Vec<(usize, u64, Digest)>) -> Result<(), Breach> {
+        let node = &self.nodes[at];
+        for (lane, seq, digest) in batches {
             if seq > 0 && !node.disk.holds(&digest) {
                 let lanes = node.running.as_ref().map(|running| running.replica.status().lanes).unwrap_or_default();
                 // What is final is held by others for ever; that it is still to be fetched here does not matter.
                 if lanes.get(lane).is_none_or(|lane| lane.last_final < seq) {
-                    return Err(Breach::NotDurable { node: from, digest });
+                    return Err(Breach::NotDurable { node: at, digest });
                 }
             }
         }
