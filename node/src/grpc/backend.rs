@@ -141,7 +141,7 @@ pub struct KnownOffence {
     /// The proof that is kept here.
     pub kept: Option<KeptMisbehaviour>,
     /// Where the receipt stands by which it is on the ledger: height and index.
-    pub landed: Option<(u64, u32)>,
+    pub landed: Option<crate::storage::ReceiptPlace>,
 }
 
 /// What is final and on disk. Every method blocks.

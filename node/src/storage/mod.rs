@@ -42,5 +42,5 @@ pub use import::{Begun, Import};
 pub use misbehaviour::KeptMisbehaviour;
 pub use peers::PeerSource;
 pub use tables::{Outcome, Tip};
-pub use view::View;
+pub use view::{ReceiptPlace, View};
 pub use write::{PendingWrites, WrittenBlock};

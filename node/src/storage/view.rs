@@ -20,6 +20,9 @@ pub struct View<'a> {
     snapshot: SnapshotWithThreadMode<'a, DB>,
 }
 
+/// Where a receipt stands: its height, and its index there.
+pub type ReceiptPlace = (u64, u32);
+
 /// A key and its value.
 type Entry = (Box<[u8]>, Box<[u8]>);
 
@@ -213,11 +216,11 @@ impl<'a> View<'a> {
     }
 
     /// Offences on the ledger after the view's last block, in the order of their ids: those above `after`, at most `max`.
-    /// With each, where the receipt stands by which it is there: height and index.
+    /// With each, where the receipt stands by which it is there.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn offences(&self, after: Option<Digest>, max: usize) -> Result<Vec<(Offence, (u64, u32))>, Error> {
+    pub fn offences(&self, after: Option<Digest>, max: usize) -> Result<Vec<(Offence, ReceiptPlace)>, Error> {
         let start = StateKey::Offence(after.unwrap_or(Digest::ZERO)).to_bytes();
         let mut found = Vec::new();
         self.each(state::STATE, &start, Some(vec![StateKey::OFFENCE_TAG.saturating_add(1)]), |key, value| {

@@ -108,6 +108,28 @@ fn landed_by_a_bank(
     heights
 }
 
+/// A proof that the nodes list is verified without a network; forged, it is refused.
+fn proven_by_the_genesis_file_alone(devnet: &Devnet, directory: &Directory) {
+    let output = devnet.done(&["evidence", "list", "--json"]);
+    let offence: Value = serde_json::from_str(output.lines().next().unwrap()).unwrap();
+    let proof = devnet.folder.path().join("offence.hex");
+    std::fs::write(&proof, offence["proof"].as_str().unwrap()).unwrap();
+    let verify = |file: &std::path::Path| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tonle"));
+        command.args(["evidence", "verify"]).arg(file).arg("--genesis").arg(directory.genesis()).output().unwrap()
+    };
+    let verified = verify(&proof);
+    let said = crate::fixture::text(&verified.stdout);
+    assert!(verified.status.success() && said.starts_with("OK  2 signatures: wing notarized two blocks"), "{said}");
+    let mut forged = offence["proof"].as_str().unwrap().to_owned().into_bytes();
+    let last = forged.len() - 1;
+    forged[last] = if forged[last] == b'0' { b'1' } else { b'0' };
+    std::fs::write(&proof, forged).unwrap();
+    let refused = verify(&proof);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(crate::fixture::text(&refused.stderr).contains("proves nothing"));
+}
+
 #[test]
 fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
     let devnet = Devnet::up();
@@ -148,25 +170,7 @@ fn two_votes_shown_to_one_validator_are_evidence_on_all_and_stay_so() {
     let count = u64::try_from(offences.len()).unwrap();
     assert_eq!(survivors.map(counted), [count; 3], "each offence counts once");
 
-    let output = devnet.done(&["evidence", "list", "--json"]);
-    let offence: Value = serde_json::from_str(output.lines().next().unwrap()).unwrap();
-    let proof = devnet.folder.path().join("offence.hex");
-    std::fs::write(&proof, offence["proof"].as_str().unwrap()).unwrap();
-    let verify = |file: &std::path::Path| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tonle"));
-        command.args(["evidence", "verify"]).arg(file).arg("--genesis").arg(directory.genesis()).output().unwrap()
-    };
-    let verified = verify(&proof);
-    let said = crate::fixture::text(&verified.stdout);
-    assert!(verified.status.success() && said.starts_with("OK  2 signatures: wing notarized two blocks"), "{said}");
-    let mut forged = offence["proof"].as_str().unwrap().to_owned().into_bytes();
-    let last = forged.len() - 1;
-    forged[last] = if forged[last] == b'0' { b'1' } else { b'0' };
-    std::fs::write(&proof, forged).unwrap();
-    let refused = verify(&proof);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(crate::fixture::text(&refused.stderr).contains("proves nothing"));
-
+    proven_by_the_genesis_file_alone(&devnet, &directory);
     let heights = landed_by_a_bank(&devnet, &directory, &offences, &grpc("canadia"));
 
     // It outlives the process, and is not news to it; the accused is shown what is held against it.

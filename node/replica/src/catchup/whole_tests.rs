@@ -222,6 +222,7 @@ const SCENES: [(&str, [Manner; 4], u64); 4] = [
 ];
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a test says what it measured")]
 fn peers_are_asked_at_once_and_the_others_serve_when_one_is_silent_and_one_lies() {
     for (scene, manners, round_trips_max) in SCENES {
         let took = Syncing::run(&manners);
