@@ -80,6 +80,8 @@ pub const BOUNDARIES_KEPT_MAX: usize = 65_536;
 pub const BOUNDARIES_SCANNED_MAX: usize = 1_024;
 /// Requests that a peer may make in a second; more are dropped, and an honest peer asks another.
 pub const REQUESTS_PER_SECOND: u64 = 512;
+/// How often in a second a peer that works in an ended epoch is told so: whoever lost it says something again and again.
+pub const ENDINGS_PER_SECOND: u64 = 8;
 /// Largest message between validators: a response, and its framing.
 pub const MESSAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX + 64 * 1024;
 

@@ -24,7 +24,7 @@ use self::epochs::anchor_cut;
 use self::restart::{is_renewed, votes_in};
 use crate::answering::Allowance;
 use crate::blocks::Blocks;
-use crate::bounds::ANNOUNCE_US;
+use crate::bounds::{ANNOUNCE_US, ENDINGS_PER_SECOND, REQUESTS_PER_SECOND};
 use crate::catchup::{Catchup, Room, descend, following};
 use crate::checked::Checked;
 use crate::execution::{Execution, cut_of};
@@ -54,6 +54,7 @@ pub struct Replica {
     proposals: Proposals,
     membership: Membership,
     allowance: Allowance,
+    endings: Allowance,
     exposure: Exposure,
     /// Where the epoch begins; an older epoch's messages are answered with its certificate.
     anchor: Anchor,
@@ -136,7 +137,8 @@ impl Replica {
             catchup: Catchup::default(),
             blocks,
             proposals: Proposals::default(),
-            allowance: Allowance::default(),
+            allowance: Allowance::new(REQUESTS_PER_SECOND),
+            endings: Allowance::new(ENDINGS_PER_SECOND),
             exposure: Exposure::default(),
             anchor: recovered.anchor,
             guard: recovered.guard,

@@ -9,7 +9,7 @@ use tonle_consensus::{
 use tonle_crypto::{Canonical, Digest, Strict};
 
 use crate::answering::Allowance;
-use crate::bounds::{EXECUTING_MAX, REQUESTS_PER_SECOND, RESPONSE_BLOCKS};
+use crate::bounds::{ENDINGS_PER_SECOND, EXECUTING_MAX, REQUESTS_PER_SECOND, RESPONSE_BLOCKS};
 use crate::execution::{Execution, Judged};
 use crate::lanes::{Lanes, Reason};
 use crate::testing::{
@@ -305,7 +305,7 @@ fn messages_decode_to_themselves_and_to_nothing_else() {
 
 #[test]
 fn peer_that_asks_too_often_is_not_answered() {
-    let mut allowance = Allowance::default();
+    let mut allowance = Allowance::new(REQUESTS_PER_SECOND);
     let mut asked = |now, peer| (0..2 * REQUESTS_PER_SECOND).filter(|_| allowance.take(now, lane(peer))).count();
     let second = usize::try_from(REQUESTS_PER_SECOND).unwrap();
     assert_eq!(asked(0, 1), second);
@@ -355,6 +355,9 @@ fn who_works_in_an_ended_epoch_is_told_and_who_tells_is_not_answered() {
         sent.collect()
     };
     assert_eq!(answers(&Message::Notarize(vote)), vec![PeerMessage::Consensus(end.clone())]);
+    // A peer that says old things a thousand times is not answered a thousand times.
+    let more = (0..1_000).map(|_| answers(&Message::Notarize(vote)).len()).sum::<usize>();
+    assert_eq!(more, usize::try_from(ENDINGS_PER_SECOND).unwrap() - 1);
     // Two that both told each other would never stop.
     assert_eq!(answers(&end), vec![]);
 }

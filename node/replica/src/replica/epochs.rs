@@ -78,7 +78,7 @@ impl Replica {
             // The epoch is over: its last block's certificate says so. Who shows such a certificate is not told again: two
             // that told each other would never stop.
             let certificate = self.anchor.certificate.clone().filter(|_| !certifies_finality);
-            if let Some(certificate) = certificate.filter(|_| self.allowance.take(now.monotonic_us, from)) {
+            if let Some(certificate) = certificate.filter(|_| self.endings.take(now.monotonic_us, from)) {
                 let message = PeerMessage::Consensus(Message::Certificate(Certificate::Quorum(certificate)));
                 out.push(Effect::Send { to: Recipients::One(from), message });
             }
@@ -166,7 +166,8 @@ impl Replica {
         self.fetch.forget_places();
         self.catchup.forget_places();
         self.exposure.forget_places();
-        self.allowance = crate::answering::Allowance::default();
+        self.allowance.forget_places();
+        self.endings.forget_places();
         self.rejoin.forget();
     }
 }
