@@ -41,6 +41,8 @@ pub(super) struct Point {
     pub(super) rate: u32,
     pub(super) batch: usize,
     pub(super) runs: usize,
+    /// Did the network carry the rate in every run?
+    pub(super) held: bool,
     /// Final transfers a second.
     pub(super) tps: f64,
     /// What checking signatures alone would allow on this machine, and the part of it that was reached.
@@ -104,12 +106,6 @@ pub(super) async fn sample(network: &Network, rate: u32, batch: usize, span: Dur
 }
 
 impl Point {
-    /// Did the network carry the rate in every run?
-    pub(super) fn holds(&self) -> bool {
-        let ([least, _], [_, slowest]) = (self.spread.tps, self.spread.p99_ms);
-        self.failed == 0 && least >= f64::from(self.rate) * REACHED && slowest < P99_MAX_MS
-    }
-
     /// Sums up runs at one rate; `bound_tps` where signatures bound it. None without runs.
     pub(super) fn of(
         name: &str,
@@ -143,6 +139,7 @@ impl Point {
             rate,
             batch,
             runs: samples.len(),
+            held: samples.iter().all(|sample| sample.held(rate)),
             tps,
             bound_tps: bound_tps.map(f64::round),
             ratio: bound_tps.map(|bound| (tps / bound * 1_000.0).round() / 1_000.0),
@@ -190,7 +187,9 @@ mod tests {
         let point = Point::of("", 4, (1_000, 1), &samples, Some(4_000.0)).unwrap();
         assert_eq!((point.tps, point.ratio, point.latency_ms.p99), (990.0, Some(0.248), Some(40.0)));
         assert_eq!((point.spread.tps, point.spread.p99_ms), ([980.0, 1_000.0], [20.0, 90.0]));
-        assert_eq!((point.runs, point.latency_ms.p90), (3, None));
+        assert_eq!((point.runs, point.held, point.latency_ms.p90), (3, true, None));
+        let slow = [sample(1_000.0, 90.0), sample(940.0, 90.0)];
+        assert!(!Point::of("", 4, (1_000, 1), &slow, None).unwrap().held, "one run fell short");
         assert!(Point::of("", 4, (1, 1), &[], None).is_none());
     }
 }

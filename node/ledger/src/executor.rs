@@ -20,8 +20,8 @@ use crate::tree::{LeafChange, Tree, Version, Versions};
 use crate::validators::window;
 use crate::working::{Outcome, Participants, Working, WorkingValidators, accounts_of, add_balances};
 use crate::{
-    Asset, AssetRecord, BlockInput, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Participant, ParticipantId,
-    ProofSource, ReceiptsTree, StateKey, StateReader, Validators, first_results_root, next_results_root,
+    Asset, AssetRecord, BlockInput, Bucket, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Participant,
+    ParticipantId, ProofSource, ReceiptsTree, StateKey, StateReader, Validators, first_results_root, next_results_root,
 };
 
 /// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
@@ -402,18 +402,10 @@ impl Executor {
     }
 
     fn bucket_edit(&self, key: StateKey, after: Option<Digest>) -> Edit {
-        let standing = match key {
-            StateKey::IdBucket(hour) => self.id_buckets.get(&hour),
-            StateKey::ReferenceBucket(hour) => self.reference_buckets.get(&hour),
-            StateKey::Point
-            | StateKey::Participant(_)
-            | StateKey::Asset(_)
-            | StateKey::Account(_)
-            | StateKey::Validators
-            | StateKey::Offence(_)
-            | StateKey::Transaction { .. }
-            | StateKey::Reference(_) => None,
-        };
+        let standing = Bucket::of(&key).and_then(|bucket| match bucket {
+            Bucket::Ids(hour) => self.id_buckets.get(&hour),
+            Bucket::References(hour) => self.reference_buckets.get(&hour),
+        });
         let bytes = |digest: &Digest| digest.as_bytes().to_vec();
         Edit { key, before: standing.map(bytes), after: after.as_ref().map(bytes) }
     }
@@ -426,21 +418,14 @@ impl Executor {
                 Change::Delete(key) => (key, None),
                 Change::DropIds { .. } | Change::ForgetReferences { .. } => continue,
             };
-            let (buckets, hour) = match key {
-                StateKey::IdBucket(hour) => (&mut self.id_buckets, hour),
-                StateKey::ReferenceBucket(hour) => (&mut self.reference_buckets, hour),
-                StateKey::Point
-                | StateKey::Participant(_)
-                | StateKey::Asset(_)
-                | StateKey::Account(_)
-                | StateKey::Validators
-                | StateKey::Offence(_)
-                | StateKey::Transaction { .. }
-                | StateKey::Reference(_) => continue,
+            let (buckets, hour) = match Bucket::of(key) {
+                Some(Bucket::Ids(hour)) => (&mut self.id_buckets, hour),
+                Some(Bucket::References(hour)) => (&mut self.reference_buckets, hour),
+                None => continue,
             };
             match digest {
-                Some(digest) => buckets.insert(*hour, digest),
-                None => buckets.remove(hour),
+                Some(digest) => buckets.insert(hour, digest),
+                None => buckets.remove(&hour),
             };
         }
     }
