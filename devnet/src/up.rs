@@ -62,14 +62,9 @@ pub async fn up(directory: &Directory, options: &Options) -> Result<()> {
     }
     let founded = found(directory, options.validators, options.seed.as_deref(), options.epoch_length)?;
     if options.detach {
-        let mut supervisor = spawn_supervisor(directory, options.direct)?;
-        await_supervisor(directory, &mut supervisor).await?;
+        begin(directory, options.direct).await?;
         let shown = show(directory, &founded, options, start).await;
-        if shown.is_err() {
-            // What does not come up is not left half running.
-            let _ = control::ask(directory, &Request::Down).await;
-        }
-        return shown;
+        return up_or_down(directory, shown).await;
     }
     let supervisor = Supervisor::start(directory, &founded.genesis, options.direct).await?;
     let running = supervisor.run();
@@ -94,15 +89,19 @@ pub async fn up(directory: &Directory, options: &Options) -> Result<()> {
 /// Why it does not come up; it is stopped then.
 pub async fn start(directory: &Directory, options: &Options) -> Result<()> {
     let founded = found(directory, options.validators, options.seed.as_deref(), options.epoch_length)?;
-    let mut supervisor = spawn_supervisor(directory, options.direct)?;
-    await_supervisor(directory, &mut supervisor).await?;
+    begin(directory, options.direct).await?;
     let devnet = directory.read_state()?.devnet;
     let up = await_blocks(directory, &devnet, founded.resumed, |_| Ok(())).await;
+    up_or_down(directory, up.map(drop)).await
+}
+
+/// What does not come up is not left half running.
+async fn up_or_down(directory: &Directory, up: Result<()>) -> Result<()> {
     if up.is_err() {
-        // What does not come up is not left half running.
+        // The first error is the one to report.
         let _ = control::ask(directory, &Request::Down).await;
     }
-    up.map(drop)
+    up
 }
 
 /// Stops a devnet that runs, and returns when it has.
@@ -129,6 +128,12 @@ pub async fn stop(directory: &Directory) -> Result<()> {
 pub async fn supervise(directory: &Directory, direct: bool) -> Result<()> {
     let genesis = crate::genesis::read(&directory.genesis())?;
     Supervisor::start(directory, &genesis, direct).await?.run().await
+}
+
+/// Starts a supervisor in the background, and returns when it can be asked.
+async fn begin(directory: &Directory, direct: bool) -> Result<()> {
+    let mut supervisor = spawn_supervisor(directory, direct)?;
+    await_supervisor(directory, &mut supervisor).await
 }
 
 fn spawn_supervisor(directory: &Directory, direct: bool) -> Result<Child> {

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::client::Client;
 use crate::control::{Request, ask};
-use crate::directory::Directory;
+use crate::directory::{Directory, ValidatorProcess};
 use crate::up::{Options, start, stop};
 
 /// A running network. It is to be stopped; [`stop_all`] stops what was left.
@@ -38,14 +38,16 @@ impl Network {
 
     /// The processes of the validators that run.
     pub(super) fn processes(&self) -> Vec<u32> {
-        let validators = self.directory.read_state().map(|state| state.devnet.validators).unwrap_or_default();
-        validators.into_iter().filter_map(|validator| validator.pid).collect()
+        self.described().into_iter().filter_map(|validator| validator.pid).collect()
     }
 
     /// The validators' names.
     pub(super) fn names(&self) -> Vec<String> {
-        let validators = self.directory.read_state().map(|state| state.devnet.validators).unwrap_or_default();
-        validators.into_iter().map(|validator| validator.name).collect()
+        self.described().into_iter().map(|validator| validator.name).collect()
+    }
+
+    fn described(&self) -> Vec<ValidatorProcess> {
+        self.directory.read_state().map(|state| state.devnet.validators).unwrap_or_default()
     }
 
     /// Stops it, and takes its folder away.
