@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
+
 /// A 32-byte BLAKE3 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; Digest::LENGTH]);
@@ -64,14 +66,14 @@ impl fmt::Debug for Digest {
 /// A purpose that digests are made for. Declare one `static` for each; its context string is part of the format.
 pub struct Domain {
     context: &'static str,
-    hasher: OnceLock<blake3::Hasher>,
+    key: OnceLock<ContextKey>,
 }
 
 impl Domain {
     /// A domain named by `context`, by convention `tonle v1 <purpose>`.
     #[must_use]
     pub const fn new(context: &'static str) -> Self {
-        Domain { context, hasher: OnceLock::new() }
+        Domain { context, key: OnceLock::new() }
     }
 
     /// The context string that BLAKE3's key derivation takes.
@@ -89,18 +91,23 @@ impl Domain {
     /// The digest of the concatenation of `parts`. The parts are not separated: give fixed-length ones, or lengths.
     #[must_use]
     pub fn digest_parts(&self, parts: &[&[u8]]) -> Digest {
-        let mut stream = self.stream();
+        let mut hasher = self.hasher();
         for part in parts {
-            stream.update(part);
+            hasher.update(part);
         }
-        stream.finish()
+        Digest(*hasher.finalize().as_bytes())
     }
 
     /// A digest that is fed piece by piece.
     #[must_use]
     pub fn stream(&self) -> StreamingDigest {
-        // Deriving the context's key costs a compression; it is done once for each domain.
-        StreamingDigest(self.hasher.get_or_init(|| blake3::Hasher::new_derive_key(self.context)).clone())
+        StreamingDigest(self.hasher())
+    }
+
+    /// A new hasher. Deriving the context's key costs a compression, which is done once for each domain; a hasher has
+    /// room for 1.7 kB of chaining values, which is why none is kept to be copied.
+    fn hasher(&self) -> blake3::Hasher {
+        blake3::Hasher::new_from_context_key(self.key.get_or_init(|| hash_derive_key_context(self.context)))
     }
 }
 

@@ -18,14 +18,23 @@ const ORDER: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
+/// The rule's answer, which must be that of `verify_strict` wherever a test asks.
 fn accepts(key: &PublicKey, message: &[u8], signature: &[u8; 64]) -> bool {
-    Strict.verify(key, message, &Signature::from_bytes(*signature)).is_ok()
+    let accepted = Strict.verify(key, message, &Signature::from_bytes(*signature)).is_ok();
+    assert_eq!(accepted, strict_accepts(key.as_bytes(), message, signature));
+    accepted
 }
 
 /// RFC 8032 without the checks of small order: what most implementations do.
 fn lax_accepts(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(key) else { return false };
     key.verify(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+}
+
+/// The rule as ed25519-dalek has it, which decodes R as well.
+fn strict_accepts(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(key) else { return false };
+    key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
 }
 
 /// 8SB = 8R + 8kA: the rule of RFC 8032's batch equation, which torsion passes.
@@ -144,6 +153,26 @@ fn refuses_a_commitment_of_small_order() {
         assert_eq!(lax_accepts(&bytes, b"message", &signature), index == 0, "only R = 0 fits without the cofactor");
         assert!(!accepts(&PublicKey::from_bytes(&bytes).unwrap(), b"message", &signature), "case {index}");
     }
+}
+
+/// A key with a torsion component can be signed for with an R of small order: only the table refuses that.
+#[test]
+fn refuses_every_commitment_of_small_order_that_the_equation_accepts() {
+    let a = scalar(3);
+    let mut refused = std::collections::BTreeSet::new();
+    for torsion in EIGHT_TORSION {
+        let key = ED25519_BASEPOINT_POINT * a + torsion;
+        for (index, commitment) in EIGHT_TORSION.iter().enumerate() {
+            for message in 0..=63u8 {
+                let (bytes, signature) = forge(a, Scalar::ZERO, &key, commitment, &[message]);
+                if lax_accepts(&bytes, &[message], &signature) {
+                    refused.insert(index);
+                }
+                assert!(!accepts(&PublicKey::from_bytes(&bytes).unwrap(), &[message], &signature));
+            }
+        }
+    }
+    assert_eq!(refused.len(), 8, "a laxer rule accepts each of them for some message");
 }
 
 #[test]
