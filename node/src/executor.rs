@@ -166,11 +166,11 @@ impl Worker {
             timestamp_ms: header.timestamp().get(),
             transactions: block.transactions().cloned().collect(),
         };
-        let keys = self.ledger.keys(&input);
-        let loaded = self.pending.load(&keys)?;
+        let plan = self.ledger.plan(&input);
+        let values = self.pending.load(plan.keys())?;
         let executed = self
             .ledger
-            .execute(&input, &loaded)
+            .execute(&plan, values)
             .map_err(|source| Error::Ledger { path: self.database.path().to_path_buf(), source })?;
         self.pending.add(WrittenBlock { block: &block, executed: &executed })?;
         if let Some(set) = self.next_set(&block) {

@@ -37,8 +37,9 @@ impl Node {
             timestamp_ms: header.timestamp().get(),
             transactions: block.transactions().cloned().collect(),
         };
-        let loaded = self.pending.load(&self.ledger.keys(&input)).unwrap();
-        let executed = self.ledger.execute(&input, &loaded).unwrap();
+        let plan = self.ledger.plan(&input);
+        let values = self.pending.load(plan.keys()).unwrap();
+        let executed = self.ledger.execute(&plan, values).unwrap();
         self.pending.add(WrittenBlock { block, executed: &executed }).unwrap();
         self.pending.commit(self.ledger.proofs()).unwrap();
         Checkpoint { height: header.height(), state_root: executed.state_root, results_root: executed.results_root }

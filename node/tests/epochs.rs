@@ -13,7 +13,7 @@ use tonle_consensus::{
 use tonle_crypto::{Digest, SecretKey, Strict};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Executor, Genesis, GenesisAccount, GenesisValidator, MemoryState, Mode,
-    Participant, ParticipantId, Role, StateKey, StateReader, Thresholds,
+    Participant, ParticipantId, Role, StateKey, Thresholds,
 };
 use tonle_node::finality_receipt::{Document, DocumentInvalid, Proven, Subject, VerifyError, verify};
 use tonle_replica::MisbehaviourJudge;

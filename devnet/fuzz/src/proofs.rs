@@ -9,7 +9,7 @@ use tonle_consensus::{Checkpoint, Height};
 use tonle_crypto::{Canonical, Digest, Verified};
 use tonle_ledger::{
     AccountId, AccountProof, BlockInput, Executor, MemoryState, Receipt, ReceiptProof, ReceiptsTree, SignedTransaction,
-    StateKey, StateReader, Terminal,
+    StateKey, Terminal,
 };
 
 use crate::decoding::canonical;
@@ -48,7 +48,8 @@ impl Ledger {
         for height in 1..=HEIGHTS {
             let transactions = (0..height).map(|number| ledger.payment(chain, height * 100 + number)).collect();
             let block = BlockInput { height, timestamp_ms: START_MS + height, transactions };
-            let executed = ledger.executor.execute(&block, &ledger.state).expect("a sound state");
+            let plan = ledger.executor.plan(&block);
+            let executed = ledger.executor.execute(&plan, ledger.state.load(plan.keys())).expect("a sound state");
             ledger.state.apply(&executed.changes);
             ledger.state_root = executed.state_root;
             ledger.receipts.push(executed.receipts);

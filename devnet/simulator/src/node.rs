@@ -476,9 +476,10 @@ impl World {
             timestamp_ms: block.block.header().timestamp().get(),
             transactions: block.transactions().cloned().collect(),
         };
+        let plan = running.executor.plan(&input);
         let executed = running
             .executor
-            .execute(&input, &node.disk.state)
+            .execute(&plan, node.disk.state.load(plan.keys()))
             .map_err(|fatal| Breach::Halted { node: at, why: fatal.to_string() })?;
         let checkpoint = Checkpoint {
             height: Height::new(executed.height),

@@ -11,13 +11,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::plan::Touched;
 use crate::working::Working;
-use crate::{AccountId, Operation, Participant, ParticipantId, Permission, RejectionCode, Role, SignedTransaction};
+use crate::{Operation, Participant, ParticipantId, Permission, RejectionCode, Role, SignedTransaction};
 
 /// Whose keys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Authority {
-    Account(AccountId),
+    /// By its place.
+    Account(Option<usize>),
     Participant(ParticipantId, Permission),
     /// Any one participant whose role it is.
     Operator,
@@ -27,11 +29,16 @@ enum Authority {
 }
 
 /// Did the right keys sign? Gives the first operation for which they did not.
-pub(crate) fn check(working: &Working<'_>, transaction: &SignedTransaction) -> Result<(), (RejectionCode, u32)> {
+/// `touched` is what each operation touches.
+pub(crate) fn check(
+    working: &Working<'_>,
+    transaction: &SignedTransaction,
+    touched: &[Touched],
+) -> Result<(), (RejectionCode, u32)> {
     let admitted = admitted_by(transaction);
     let mut last = Authority::Nobody;
-    for (operation, number) in transaction.operations().iter().zip(0u32..) {
-        let authority = authority_for(working, operation);
+    for ((operation, touched), number) in transaction.operations().iter().zip(touched).zip(0u32..) {
+        let authority = authority_for(working, operation, touched);
         // A batch file debits one account thousands of times.
         if authority != last {
             holds(working, &admitted, transaction, authority).map_err(|code| (code, number))?;
@@ -61,13 +68,16 @@ fn admitted_by(transaction: &SignedTransaction) -> BTreeMap<ParticipantId, Parti
     admitted
 }
 
-fn authority_for(working: &Working<'_>, operation: &Operation) -> Authority {
+fn authority_for(working: &Working<'_>, operation: &Operation, touched: &Touched) -> Authority {
     let issuer = |asset| match working.issuer(asset) {
         Some(issuer) => Authority::Participant(issuer, Permission::Issue),
         None => Authority::Nobody,
     };
     match operation {
-        Operation::Transfer(transfer) => Authority::Account(transfer.from),
+        Operation::Transfer(_) => {
+            let [payer, _] = touched.accounts;
+            Authority::Account(payer)
+        }
         Operation::OpenAccount(open) => Authority::Participant(open.account.participant(), Permission::OpenAccounts),
         Operation::Issue(issue) => issuer(issue.asset),
         Operation::Redeem(redeem) => issuer(redeem.asset),
@@ -86,13 +96,18 @@ fn holds(
 ) -> Result<(), RejectionCode> {
     match authority {
         Authority::Nobody => Ok(()),
-        Authority::Account(id) => match working.account(id).filter(|account| !account.keys().is_empty()) {
-            Some(account) => {
-                let signed = account.keys().iter().filter(|key| transaction.is_signed_by(key)).count();
-                enough(signed, account.threshold)
+        Authority::Account(place) => {
+            let slot = place.and_then(|place| working.slot(place)).ok_or(RejectionCode::NotAuthorized)?;
+            match slot.account.as_ref().filter(|account| !account.keys().is_empty()) {
+                Some(account) => {
+                    let signed = account.keys().iter().filter(|key| transaction.is_signed_by(key)).count();
+                    enough(signed, account.threshold)
+                }
+                None => {
+                    holds(working, admitted, transaction, Authority::Participant(slot.participant, Permission::Pay))
+                }
             }
-            None => holds(working, admitted, transaction, Authority::Participant(id.participant(), Permission::Pay)),
-        },
+        }
         Authority::Participant(id, permission) => match working.participant(id).or_else(|| admitted.get(&id)) {
             Some(participant) => participant_signed(transaction, participant, permission),
             None => Ok(()),

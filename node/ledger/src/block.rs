@@ -53,12 +53,14 @@ pub struct Executed {
     pub timestamp_ms: u64,
     /// One receipt for each transaction that is no duplicate, in order; `receipts[i].index == i`.
     pub receipts: Vec<Receipt>,
+    /// Their canonical bytes.
+    pub encoded: Vec<Vec<u8>>,
     /// For each receipt, the place of its transaction in the block.
     pub positions: Vec<u32>,
     /// The transactions that left none.
     pub duplicates: Vec<Duplicate>,
     /// Changes of the state, all to be applied in one atomic write together with the receipts.
-    pub changes: Vec<Change>,
+    pub changes: Arc<Vec<Change>>,
     /// Accounts that the receipts concern, sorted.
     pub history: Vec<HistoryEntry>,
     /// Root of the state after the block.

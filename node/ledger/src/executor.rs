@@ -1,8 +1,8 @@
 //! The executor: finalized transactions in, receipts and state changes out.
 //!
 //! How to drive it: [`Executor::create`] for an empty storage or [`Executor::open`] for a stored state; then for each
-//! finalized block in order of height: read the values of [`Executor::keys`], call [`Executor::execute`], and apply
-//! [`Executed::changes`] together with the receipts in one atomic write.
+//! finalized block in order of height: make its [`Executor::plan`], read the values of [`Plan::keys`], call
+//! [`Executor::execute`], and apply [`Executed::changes`] together with the receipts in one atomic write.
 //!
 //! Must not know: where the state is stored.
 
@@ -13,15 +13,16 @@ use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Wri
 
 use crate::audit::Scan;
 use crate::offence::{Docket, Offences};
+use crate::plan::Plan;
 use crate::proof::value_digest;
-use crate::reference::{Instruction, hour, hour_end_ms, references_expired};
-use crate::run::{Run, id_key, run};
+use crate::reference::{hour, hour_end_ms, references_expired};
+use crate::run::{Run, run};
 use crate::tree::{LeafChange, Tree, Version, Versions};
 use crate::validators::window;
-use crate::working::{Outcome, Participants, Working, WorkingValidators, accounts_of, add_balances};
+use crate::working::{Outcome, Participants, Slot, Working, WorkingValidators, add_balances};
 use crate::{
     Asset, AssetRecord, BlockInput, Bucket, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Participant,
-    ParticipantId, ProofSource, ReceiptsTree, StateKey, StateReader, Validators, first_results_root, next_results_root,
+    ParticipantId, ProofSource, ReceiptsTree, StateKey, Validators, first_results_root, next_results_root,
 };
 
 /// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
@@ -215,30 +216,20 @@ impl Executor {
         ProofSource { versions: Arc::clone(&self.versions) }
     }
 
-    /// The keys whose values [`Executor::execute`] will ask for, sorted, each once.
+    /// What executing the block will ask for.
     #[must_use]
-    pub fn keys(&self, block: &BlockInput) -> Vec<StateKey> {
-        let mut keys = Vec::new();
-        let issuer = |asset| self.assets.get(&asset).map(|record| record.issuer);
-        for transaction in &block.transactions {
-            keys.push(id_key(transaction));
-            for operation in transaction.operations() {
-                keys.extend(accounts_of(operation).into_iter().flatten().map(StateKey::Account));
-                let scope = Instruction::of(operation).and_then(|instruction| instruction.scope(issuer));
-                keys.extend(scope.map(StateKey::Reference));
-            }
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+    pub fn plan<'a>(&self, block: &'a BlockInput) -> Plan<'a> {
+        Plan::new(block, |asset| self.assets.get(&asset).map(|record| record.issuer))
     }
 
-    /// Executes the next block. `state` is the state after the last one.
+    /// Executes the next block. `values` are those of the plan's keys in their order, as of the block before; `None`
+    /// where there is none.
     ///
     /// # Errors
     /// [`Fatal`]: the state is wrong, and the process must stop; this executor is as it was before. Never for what a
     /// transaction says.
-    pub fn execute(&mut self, block: &BlockInput, state: &dyn StateReader) -> Result<Executed, Fatal> {
+    pub fn execute(&mut self, plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>) -> Result<Executed, Fatal> {
+        let block = plan.block;
         let expected = self.point.height.saturating_add(1);
         if block.height != expected {
             return Err(Fatal::OutOfOrder { expected, given: block.height });
@@ -247,20 +238,19 @@ impl Executor {
             WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window };
         let participants = Participants { by_id: &self.participants, keys: &self.keys };
         let docket = Docket::new(self.judge.as_ref(), self.point.chain, &self.offences);
-        let mut working = Working::new(participants, &self.assets, validators, docket, self.versions.tree(), state);
-        for transaction in &block.transactions {
-            working.load(transaction)?;
-        }
-        let run = run(block, &mut working)?;
+        let tree = self.versions.tree();
+        let mut working = Working::new(plan, values, &tree, participants, &self.assets, validators, docket)?;
+        let run = run(plan, &mut working)?;
         let mut outcome = working.finish();
         let changed = outcome.finish_validators(&self.validators, block.height, self.window);
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
-        let edits = self.edits(block, &run, &outcome, &mut changes);
+        let edits = self.edits(block, &run, &mut outcome, &mut changes);
         let Outcome { assets, admitted, validators, reported, .. } = outcome;
-        let (tree, previous) = commit(&self.versions.tree(), edits, &mut changes)?;
+        let (tree, previous) = commit(&tree, edits, &mut changes)?;
 
-        let receipts_root = ReceiptsTree::new(&run.receipts).root();
+        let encoded: Vec<_> = run.receipts.iter().map(encoded).collect();
+        let receipts_root = ReceiptsTree::of_encoded(encoded.iter().map(Vec::as_slice)).root();
         let point = Point {
             chain: self.point.chain,
             height: block.height,
@@ -281,9 +271,10 @@ impl Executor {
             height: block.height,
             timestamp_ms: block.timestamp_ms,
             receipts: run.receipts,
+            encoded,
             positions: run.positions,
             duplicates: run.duplicates,
-            changes,
+            changes: Arc::new(changes),
             history: run.history,
             state_root: point.state_root,
             receipts_root,
@@ -297,9 +288,9 @@ impl Executor {
 
     /// Supply = balances + holds, by what the block changed: balances before + supply after = balances after + supply
     /// before, for each asset, over the accounts that the block touched.
-    fn check_deltas(&self, height: u64, outcome: &Outcome<'_>) -> Result<(), Fatal> {
+    fn check_deltas(&self, height: u64, outcome: &Outcome) -> Result<(), Fatal> {
         let mut balances_after = BTreeMap::new();
-        for account in outcome.slots.values().filter_map(|slot| slot.account.as_ref()) {
+        for account in outcome.slots.iter().filter_map(|slot| slot.account.as_ref()) {
             add_balances(&mut balances_after, account)?;
         }
         let touched = outcome.balances_before.keys().chain(balances_after.keys());
@@ -325,12 +316,12 @@ impl Executor {
     }
 
     /// The changes of the state tree; what stands outside it goes to `changes`.
-    fn edits(&self, block: &BlockInput, run: &Run, outcome: &Outcome<'_>, changes: &mut Vec<Change>) -> Vec<Edit> {
-        let mut edits = Vec::with_capacity(outcome.slots.len());
-        for (id, slot) in outcome.slots.iter().filter(|(_, slot)| slot.written) {
-            let after = slot.account.as_ref().map(Canonical::encode);
-            let before = slot.stored.map(<[u8]>::to_vec);
-            edits.push(Edit { key: StateKey::Account(*id), before, after });
+    fn edits(&self, block: &BlockInput, run: &Run, outcome: &mut Outcome, changes: &mut Vec<Change>) -> Vec<Edit> {
+        let slots = std::mem::take(&mut outcome.slots);
+        let mut edits = Vec::with_capacity(slots.len());
+        for Slot { id, stored, account, .. } in slots.into_iter().filter(|slot| slot.written) {
+            let after = account.as_ref().map(encoded);
+            edits.push(Edit { key: StateKey::Account(id), before: stored, after });
         }
         for (asset, record) in &outcome.assets {
             let before = self.assets.get(asset).map(Canonical::encode);
@@ -374,13 +365,7 @@ impl Executor {
         }
     }
 
-    fn edit_references(
-        &self,
-        block: &BlockInput,
-        outcome: &Outcome<'_>,
-        changes: &mut Vec<Change>,
-        edits: &mut Vec<Edit>,
-    ) {
+    fn edit_references(&self, block: &BlockInput, outcome: &Outcome, changes: &mut Vec<Change>, edits: &mut Vec<Edit>) {
         let now_ms = block.timestamp_ms;
         for hour in self.reference_buckets.keys().filter(|hour| references_expired(**hour, now_ms)) {
             changes.push(Change::ForgetReferences { before_ms: hour_end_ms(*hour) });
@@ -429,6 +414,13 @@ impl Executor {
             };
         }
     }
+}
+
+/// A value's bytes. Most values fit into what is reserved at once, and few are kept for long.
+fn encoded(value: &impl Canonical) -> Vec<u8> {
+    let mut writer = Writer::with_room();
+    writer.value(value);
+    writer.finish()
 }
 
 fn keys_of(participant: &Participant) -> impl Iterator<Item = PublicKey> + '_ {

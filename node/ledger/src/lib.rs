@@ -33,6 +33,7 @@ mod memory;
 mod offence;
 mod operation;
 mod participant;
+mod plan;
 mod proof;
 mod protobuf;
 mod receipt;
@@ -62,6 +63,7 @@ pub use offence::{
 };
 pub use operation::{AddParticipant, Issue, OpenAccount, Operation, Redeem, ReportMisbehaviour, Transfer};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
+pub use plan::Plan;
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
 pub use rejection::{Rejection, RejectionCode};
@@ -70,7 +72,7 @@ pub use snapshot::{
     BUCKET_GROUP_BYTES_MAX, Bucket, BucketChunk, BucketGroup, BucketOrder, BucketPart, CHUNK_BYTES, Outline, Region,
     StateChunk,
 };
-pub use state::{Change, StateKey, StateReader};
+pub use state::{Change, StateKey};
 pub use transaction::{SignedTransaction, TransactionBody};
 pub use validators::{
     Member, QuorumKept, SetVersion, VALIDATOR_KEYS_MAX, VALIDATOR_VERSIONS_MAX, VALIDATORS_FLOOR, VALIDATORS_MAX,

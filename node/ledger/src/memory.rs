@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Change, StateKey, StateReader};
+use crate::{Change, StateKey};
 
 /// All values of a state, in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,10 +59,14 @@ impl MemoryState {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
-}
-
-impl StateReader for MemoryState {
-    fn get(&self, key: &StateKey) -> Option<&[u8]> {
+    /// The value under `key`; `None` when there is none.
+    #[must_use]
+    pub fn get(&self, key: &StateKey) -> Option<&[u8]> {
         self.values.get(key).map(Vec::as_slice)
+    }
+    /// The values under `keys`, in their order: what [`crate::Executor::execute`] takes.
+    #[must_use]
+    pub fn load(&self, keys: &[StateKey]) -> Vec<Option<Vec<u8>>> {
+        keys.iter().map(|key| self.values.get(key).cloned()).collect()
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Instruction<'a> {
     /// 2 ‖ issuer ‖ reference              issue             (texts: u32 length, then ASCII)
     /// ```
     pub(crate) fn scope(&self, issuer: impl Fn(Asset) -> Option<ParticipantId>) -> Option<Digest> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::with_room();
         match self.operation {
             Operation::Transfer(transfer) => writer.u8(1).value::<AccountId>(&transfer.from),
             Operation::Redeem(redeem) => writer.u8(1).value(&redeem.from),
@@ -105,7 +105,7 @@ impl<'a> Instruction<'a> {
         fn text<const MAX: usize>(writer: &mut Writer, text: Option<&crate::Text<MAX>>) {
             writer.bytes(text.map(|text| text.as_str().as_bytes()).unwrap_or_default());
         }
-        let mut writer = Writer::new();
+        let mut writer = Writer::with_room();
         match self.operation {
             Operation::Transfer(transfer) => {
                 let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref: _, remittance: _ } =

@@ -5,14 +5,13 @@
 //!
 //! Must not know: the state tree, or the storage.
 
-use std::collections::BTreeMap;
-
 use crate::apply::apply;
 use crate::authority;
+use crate::plan::{Plan, Touched};
 use crate::reference::hour;
-use crate::working::{Working, accounts_of};
+use crate::working::Working;
 use crate::{
-    BlockInput, Duplicate, Fatal, HistoryEntry, Operation, OperationResult, Receipt, ReceiptLocation, RejectionCode,
+    Duplicate, Fatal, HistoryEntry, Operation, OperationResult, Receipt, ReceiptLocation, RejectionCode,
     SignedTransaction, StateKey, TransactionId, TransactionResult,
 };
 
@@ -31,71 +30,84 @@ impl TakenId {
     }
 }
 
-/// Where a transaction's id stands once it is taken.
-pub(crate) fn id_key(transaction: &SignedTransaction) -> StateKey {
-    StateKey::Transaction { hour: hour(transaction.body().not_after_ms), id: transaction.id() }
+/// What a transaction's id stands under once it is taken: the hour in which it expires, and the id.
+pub(crate) fn id_of(transaction: &SignedTransaction) -> (u64, TransactionId) {
+    (hour(transaction.body().not_after_ms), transaction.id())
 }
 
 /// What running a block leaves besides the state.
 pub(crate) struct Run {
     height: u64,
     time_ms: u64,
-    ids: BTreeMap<TransactionId, u32>,
     pub(crate) taken: Vec<TakenId>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) positions: Vec<u32>,
     pub(crate) duplicates: Vec<Duplicate>,
+    /// Accounts, by place, with the receipts that concern them, by index.
+    touched: Vec<(usize, u32)>,
     pub(crate) history: Vec<HistoryEntry>,
     pub(crate) operations: u64,
     pub(crate) applied: u64,
 }
 
 /// Runs all transactions of a block.
-pub(crate) fn run(block: &BlockInput, working: &mut Working<'_>) -> Result<Run, Fatal> {
+pub(crate) fn run(plan: &Plan<'_>, working: &mut Working<'_>) -> Result<Run, Fatal> {
+    let block = plan.block;
     let mut run = Run {
         height: block.height,
         time_ms: block.timestamp_ms,
-        ids: BTreeMap::new(),
-        taken: Vec::new(),
+        taken: Vec::with_capacity(block.transactions.len()),
         receipts: Vec::with_capacity(block.transactions.len()),
         positions: Vec::with_capacity(block.transactions.len()),
         duplicates: Vec::new(),
+        touched: Vec::with_capacity(plan.touched.len().saturating_mul(2)),
         history: Vec::new(),
         operations: 0,
         applied: 0,
     };
-    for (position, transaction) in block.transactions.iter().enumerate() {
-        run.transaction(position, transaction, working)?;
+    let mut touched = plan.touched.as_slice();
+    for (position, (transaction, id)) in block.transactions.iter().zip(&plan.id_places).enumerate() {
+        let count = transaction.operations().len();
+        let (own, rest) = touched.split_at_checked(count).ok_or(Fatal::Bound("operations of a block"))?;
+        touched = rest;
+        run.transaction(position, &Planned { transaction, id: *id, touched: own }, working)?;
     }
-    run.history.sort_unstable();
-    run.history.dedup();
+    run.touched.sort_unstable();
+    run.touched.dedup();
+    // Places are in the order of the names.
+    let entries = run.touched.iter().filter_map(|(place, index)| {
+        let account = *plan.accounts.get(*place)?;
+        Some(HistoryEntry { account, height: block.height, index: *index })
+    });
+    run.history = entries.collect();
     Ok(run)
 }
 
+/// A transaction with the places of what it names.
+struct Planned<'a> {
+    transaction: &'a SignedTransaction,
+    /// The place of its id.
+    id: usize,
+    /// One for each operation.
+    touched: &'a [Touched],
+}
+
 impl Run {
-    fn transaction(
-        &mut self,
-        position: usize,
-        transaction: &SignedTransaction,
-        working: &mut Working<'_>,
-    ) -> Result<(), Fatal> {
-        let id = transaction.id();
-        let first = match self.ids.get(&id) {
-            Some(index) => Some((self.height, *index)),
-            None => working.stored_id(&id_key(transaction))?,
-        };
-        if let Some((height, index)) = first {
+    fn transaction(&mut self, position: usize, planned: &Planned<'_>, working: &mut Working<'_>) -> Result<(), Fatal> {
+        let transaction = planned.transaction;
+        let (expires, id) = id_of(transaction);
+        if let Some((height, index)) = working.taken_id(planned.id) {
             self.duplicates.push(Duplicate { position, transaction: id, height, index });
             return Ok(());
         }
         let index = u32::try_from(self.receipts.len()).map_err(|_| Fatal::Bound("receipts of a block"))?;
         let place = ReceiptLocation { transaction: id, height: self.height, index, operation: 0 };
-        let result = judge(working, transaction, place, self.time_ms);
+        let result = judge(working, planned, place, self.time_ms);
         let receipt = Receipt { transaction: id, height: self.height, index, time_ms: self.time_ms, result };
         if receipt.takes_id() {
-            self.ids.insert(id, index);
-            self.taken.push(TakenId { hour: hour(transaction.body().not_after_ms), id, index });
-            self.note_history(transaction, &receipt);
+            working.take_id(planned.id, (self.height, index));
+            self.taken.push(TakenId { hour: expires, id, index });
+            self.note_history(planned, &receipt);
         }
         let count = |count: usize| u64::try_from(count).map_err(|_| Fatal::Bound("operations of a block"));
         self.operations = self.operations.saturating_add(count(transaction.operations().len())?);
@@ -107,42 +119,41 @@ impl Run {
 
     /// An operation that took effect stands in the history of all its accounts; one that did not, only in that of the
     /// account whose keys signed for it, so that nobody can fill another's history with failures.
-    fn note_history(&mut self, transaction: &SignedTransaction, receipt: &Receipt) {
+    fn note_history(&mut self, planned: &Planned<'_>, receipt: &Receipt) {
         let results = match &receipt.result {
             TransactionResult::Executed(results) => results.as_slice(),
             TransactionResult::Rejected { .. } => &[],
         };
-        for (number, operation) in transaction.operations().iter().enumerate() {
-            let applied = matches!(results.get(number), Some(OperationResult::Applied(_)));
-            let accounts = if applied { accounts_of(operation) } else { [debited(operation), None] };
-            for account in accounts.into_iter().flatten() {
-                self.history.push(HistoryEntry { account, height: receipt.height, index: receipt.index });
-            }
+        let mut results = results.iter();
+        for (operation, touched) in planned.transaction.operations().iter().zip(planned.touched) {
+            let applied = matches!(results.next(), Some(OperationResult::Applied(_)));
+            let [first, second] = touched.accounts;
+            let accounts = match applied {
+                true => [first, second],
+                false if is_debit(operation) => [first, None],
+                false => [None, None],
+            };
+            self.touched.extend(accounts.into_iter().flatten().map(|place| (place, receipt.index)));
         }
     }
 }
 
-fn debited(operation: &Operation) -> Option<crate::AccountId> {
+/// Does money leave the first of its accounts?
+fn is_debit(operation: &Operation) -> bool {
     match operation {
-        Operation::Transfer(transfer) => Some(transfer.from),
-        Operation::Redeem(redeem) => Some(redeem.from),
+        Operation::Transfer(_) | Operation::Redeem(_) => true,
         Operation::OpenAccount(_)
         | Operation::Issue(_)
         | Operation::SetValidator(_)
         | Operation::RemoveValidator(_)
         | Operation::AddParticipant(_)
-        | Operation::ReportMisbehaviour(_) => None,
+        | Operation::ReportMisbehaviour(_) => false,
     }
 }
 
 /// Executes a transaction whose id is free. `place` is that of its first operation's result.
-fn judge(
-    working: &mut Working<'_>,
-    transaction: &SignedTransaction,
-    place: ReceiptLocation,
-    now_ms: u64,
-) -> TransactionResult {
-    let body = transaction.body();
+fn judge(working: &mut Working<'_>, planned: &Planned<'_>, place: ReceiptLocation, now_ms: u64) -> TransactionResult {
+    let body = planned.transaction.body();
     let rejected = |code, operation| TransactionResult::Rejected { code, operation };
     if now_ms < body.not_before_ms {
         return rejected(RejectionCode::NotYetValid, None);
@@ -150,13 +161,13 @@ fn judge(
     if now_ms >= body.not_after_ms {
         return rejected(RejectionCode::Expired, None);
     }
-    if let Err((code, operation)) = authority::check(working, transaction) {
+    if let Err((code, operation)) = authority::check(working, planned.transaction, planned.touched) {
         return rejected(code, Some(operation));
     }
     let mut results = Vec::with_capacity(body.operations.len());
-    for (operation, number) in body.operations.iter().zip(0u32..) {
+    for ((operation, touched), number) in body.operations.iter().zip(planned.touched).zip(0u32..) {
         let place = ReceiptLocation { operation: number, ..place };
-        match apply(working, operation, place, now_ms) {
+        match apply(working, operation, touched, place, now_ms) {
             Ok(result) => {
                 results.push(result);
                 if body.independent {

@@ -62,22 +62,23 @@ impl StateKey {
     /// The key's bytes in storage.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let (tag, parts): (u8, [&[u8]; 2]) = match self {
-            StateKey::Point => (0x01, [&[], &[]]),
-            StateKey::Participant(id) => (0x02, [id.as_bytes(), &[]]),
-            StateKey::Asset(asset) => (0x03, [asset.as_bytes(), &[]]),
-            StateKey::IdBucket(hour) => (0x04, [&hour.to_be_bytes(), &[]]),
-            StateKey::ReferenceBucket(hour) => (0x05, [&hour.to_be_bytes(), &[]]),
-            StateKey::Account(id) => (Self::ACCOUNT_TAG, [id.as_bytes(), &[]]),
-            StateKey::Validators => (0x07, [&[], &[]]),
-            StateKey::Offence(id) => (Self::OFFENCE_TAG, [id.as_bytes(), &[]]),
-            StateKey::Transaction { hour, id } => (0x80, [&hour.to_be_bytes(), id.as_bytes()]),
-            StateKey::Reference(digest) => (0x81, [digest.as_bytes(), &[]]),
-        };
-        let mut bytes = Vec::with_capacity(41);
-        bytes.push(tag);
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
-        bytes
+        self.with_parts(|parts| parts.concat())
+    }
+
+    /// Gives the parts of the key's bytes to `then`.
+    fn with_parts<T>(&self, then: impl FnOnce(&[&[u8]]) -> T) -> T {
+        match self {
+            StateKey::Point => then(&[&[0x01]]),
+            StateKey::Participant(id) => then(&[&[0x02], id.as_bytes()]),
+            StateKey::Asset(asset) => then(&[&[0x03], asset.as_bytes()]),
+            StateKey::IdBucket(hour) => then(&[&[0x04], &hour.to_be_bytes()]),
+            StateKey::ReferenceBucket(hour) => then(&[&[0x05], &hour.to_be_bytes()]),
+            StateKey::Account(id) => then(&[&[Self::ACCOUNT_TAG], id.as_bytes()]),
+            StateKey::Validators => then(&[&[0x07]]),
+            StateKey::Offence(id) => then(&[&[Self::OFFENCE_TAG], id.as_bytes()]),
+            StateKey::Transaction { hour, id } => then(&[&[0x80], &hour.to_be_bytes(), id.as_bytes()]),
+            StateKey::Reference(digest) => then(&[&[0x81], digest.as_bytes()]),
+        }
     }
 
     /// The key of these bytes; `None` when no key has them.
@@ -122,14 +123,8 @@ impl StateKey {
     /// The path of the value in the state tree: the digest of the key's bytes.
     #[must_use]
     pub fn path(&self) -> Digest {
-        STATE_KEY.digest(&self.to_bytes())
+        self.with_parts(|parts| STATE_KEY.digest_parts(parts))
     }
-}
-
-/// Values of the state as of the last executed block.
-pub trait StateReader {
-    /// The value under `key`; `None` when there is none. It must answer for every key that `Executor::keys` named.
-    fn get(&self, key: &StateKey) -> Option<&[u8]>;
 }
 
 /// A change of the state. All changes of a block are applied in one atomic write.

@@ -8,19 +8,24 @@ use std::sync::Arc;
 use tonle_crypto::{Canonical, CodecError, Digest, PublicKey};
 
 use crate::offence::{Docket, Offences};
-use crate::reference::{Instruction, ReferenceRecord};
+use crate::plan::Plan;
+use crate::reference::ReferenceRecord;
 use crate::tree::Tree;
 use crate::validators::Revert;
 use crate::{
-    Account, AccountId, Asset, AssetRecord, Balance, Fatal, Member, Operation, Participant, ParticipantId,
-    ReceiptLocation, RejectionCode, SetVersion, SignedTransaction, StateKey, StateReader, Validators,
+    Account, AccountId, Asset, AssetRecord, Balance, Fatal, Member, Participant, ParticipantId, ReceiptLocation,
+    RejectionCode, SetVersion, StateKey, Validators,
 };
 
 /// An account that the block touches.
 #[derive(Debug)]
-pub(crate) struct Slot<'a> {
+pub(crate) struct Slot {
+    /// Its name.
+    pub(crate) id: AccountId,
+    /// Who keeps it.
+    pub(crate) participant: ParticipantId,
     /// The value as it is stored.
-    pub(crate) stored: Option<&'a [u8]>,
+    pub(crate) stored: Option<Vec<u8>>,
     /// The account as it is at this point of the block.
     pub(crate) account: Option<Account>,
     /// Was it ever written?
@@ -30,10 +35,10 @@ pub(crate) struct Slot<'a> {
 /// How to take one change back.
 #[derive(Debug)]
 enum Undo {
-    Balance(AccountId, Balance),
-    Opened(AccountId),
+    Balance(usize, Balance),
+    Opened(usize),
     Supply(Asset, u128),
-    Reference(Digest, Option<ReferenceRecord>),
+    Reference(usize, Option<ReferenceRecord>),
     Validators(Box<Revert>),
     Admitted(ParticipantId),
     Reported(Digest),
@@ -56,25 +61,28 @@ pub(crate) struct Participants<'a> {
     pub(crate) keys: &'a BTreeSet<PublicKey>,
 }
 
-/// The state while a block executes.
+/// Where a transaction's receipt stands: height and index.
+pub(crate) type ReceiptPlace = (u64, u32);
+
+/// The state while a block executes. Accounts, ids and references go by their places in the block's [`Plan`].
 pub(crate) struct Working<'a> {
     participants: Participants<'a>,
     admitted: BTreeMap<ParticipantId, Participant>,
     validators: WorkingValidators,
     docket: Docket<'a>,
-    state: &'a dyn StateReader,
-    tree: Tree,
-    slots: BTreeMap<AccountId, Slot<'a>>,
+    slots: Vec<Slot>,
+    ids: Vec<Option<ReceiptPlace>>,
     assets: BTreeMap<Asset, AssetRecord>,
-    references: BTreeMap<Digest, ReferenceRecord>,
-    taken: Vec<Digest>,
+    references: Vec<(Digest, Option<ReferenceRecord>)>,
+    taken: Vec<usize>,
     balances_before: BTreeMap<Asset, u128>,
     undo: Vec<Undo>,
 }
 
 /// What the block's execution leaves, to be turned into changes.
-pub(crate) struct Outcome<'a> {
-    pub(crate) slots: BTreeMap<AccountId, Slot<'a>>,
+pub(crate) struct Outcome {
+    /// By account.
+    pub(crate) slots: Vec<Slot>,
     pub(crate) assets: BTreeMap<Asset, AssetRecord>,
     /// References taken, in order.
     pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
@@ -88,20 +96,6 @@ pub(crate) struct Outcome<'a> {
     pub(crate) reported: Offences,
 }
 
-/// The account names in an operation.
-pub(crate) fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
-    match operation {
-        Operation::Transfer(transfer) => [Some(transfer.from), Some(transfer.to)],
-        Operation::OpenAccount(open) => [Some(open.account), None],
-        Operation::Issue(issue) => [Some(issue.to), None],
-        Operation::Redeem(redeem) => [Some(redeem.from), None],
-        Operation::SetValidator(_)
-        | Operation::RemoveValidator(_)
-        | Operation::AddParticipant(_)
-        | Operation::ReportMisbehaviour(_) => [None, None],
-    }
-}
-
 /// Adds the balances of an account, available and held, to sums per asset.
 pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) -> Result<(), Fatal> {
     for balance in account.balances() {
@@ -112,75 +106,96 @@ pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) 
     Ok(())
 }
 
+/// The values of a block, in the order of its keys, as what they stand for.
+struct Values {
+    slots: Vec<Slot>,
+    ids: Vec<Option<ReceiptPlace>>,
+    references: Vec<(Digest, Option<ReferenceRecord>)>,
+}
+
+impl Values {
+    fn read(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, tree: &Tree) -> Result<Self, Fatal> {
+        if values.len() != plan.keys().len() {
+            return Err(Fatal::Bound("values of a block"));
+        }
+        let mut values = values.into_iter();
+        let slots = plan.accounts.iter().zip(values.by_ref());
+        let slots = slots.map(|(id, value)| slot(*id, value, tree)).collect::<Result<_, _>>()?;
+        let ids = plan.ids.iter().zip(values.by_ref());
+        let ids = ids.map(|((hour, id), value)| {
+            let key = StateKey::Transaction { hour: *hour, id: *id };
+            value.map(|value| receipt_place(&value).map_err(|error| Fatal::Corrupt { key, error })).transpose()
+        });
+        let ids = ids.collect::<Result<_, _>>()?;
+        let references = plan.references.iter().zip(values).map(|(scope, value)| {
+            let record = value.map(|value| {
+                let key = StateKey::Reference(*scope);
+                ReferenceRecord::decode(&value).map_err(|error| Fatal::Corrupt { key, error })
+            });
+            Ok::<_, Fatal>((*scope, record.transpose()?))
+        });
+        Ok(Values { slots, ids, references: references.collect::<Result<_, _>>()? })
+    }
+}
+
+fn slot(id: AccountId, stored: Option<Vec<u8>>, tree: &Tree) -> Result<Slot, Fatal> {
+    let key = StateKey::Account(id);
+    let account = match &stored {
+        Some(value) => Some(Account::decode(value).map_err(|error| Fatal::Corrupt { key, error })?),
+        // Not loaded by mistake, or lost: the tree knows better than a rejection for ever in the receipts.
+        None if tree.contains(&key.path()) => return Err(Fatal::NotCommitted(key)),
+        None => None,
+    };
+    Ok(Slot { id, participant: id.participant(), stored, account, written: false })
+}
+
+fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
+    let mut reader = tonle_crypto::Reader::new(value);
+    let place = (reader.u64()?, reader.u32()?);
+    reader.finish()?;
+    Ok(place)
+}
+
 impl<'a> Working<'a> {
+    /// The state before a block: `values` are those of the plan's keys, in their order.
     pub(crate) fn new(
+        plan: &Plan<'_>,
+        values: Vec<Option<Vec<u8>>>,
+        tree: &Tree,
         participants: Participants<'a>,
         assets: &BTreeMap<Asset, AssetRecord>,
         validators: WorkingValidators,
         docket: Docket<'a>,
-        tree: Tree,
-        state: &'a dyn StateReader,
-    ) -> Self {
-        Working {
+    ) -> Result<Self, Fatal> {
+        let Values { slots, ids, references } = Values::read(plan, values, tree)?;
+        let mut balances_before = BTreeMap::new();
+        for account in slots.iter().filter_map(|slot| slot.account.as_ref()) {
+            add_balances(&mut balances_before, account)?;
+        }
+        Ok(Working {
             participants,
             admitted: BTreeMap::new(),
             validators,
             docket,
-            state,
-            tree,
-            slots: BTreeMap::new(),
+            slots,
+            ids,
             assets: assets.clone(),
-            references: BTreeMap::new(),
+            references,
             taken: Vec::new(),
-            balances_before: BTreeMap::new(),
+            balances_before,
             undo: Vec::new(),
-        }
+        })
     }
 
-    /// Loads what a transaction names, as far as no earlier one did.
-    pub(crate) fn load(&mut self, transaction: &SignedTransaction) -> Result<(), Fatal> {
-        for operation in transaction.operations() {
-            for id in accounts_of(operation).into_iter().flatten() {
-                if !self.slots.contains_key(&id) {
-                    self.load_account(id)?;
-                }
-            }
-            let scope = Instruction::of(operation).and_then(|instruction| self.scope(&instruction));
-            if let Some(digest) = scope.filter(|digest| !self.references.contains_key(digest)) {
-                let key = StateKey::Reference(digest);
-                if let Some(value) = self.state.get(&key) {
-                    let record = ReferenceRecord::decode(value).map_err(|error| Fatal::Corrupt { key, error })?;
-                    self.references.insert(digest, record);
-                }
-            }
-        }
-        Ok(())
+    /// Where the receipt of the transaction stands that took this id, if one did.
+    pub(crate) fn taken_id(&self, place: usize) -> Option<ReceiptPlace> {
+        self.ids.get(place).copied().flatten()
     }
-
-    fn load_account(&mut self, id: AccountId) -> Result<(), Fatal> {
-        let key = StateKey::Account(id);
-        let stored = self.state.get(&key);
-        let account = match stored {
-            Some(value) => Some(Account::decode(value).map_err(|error| Fatal::Corrupt { key, error })?),
-            // Not loaded by mistake, or lost: the tree knows better than a rejection for ever in the receipts.
-            None if self.tree.contains(&key.path()) => return Err(Fatal::NotCommitted(key)),
-            None => None,
-        };
-        if let Some(account) = &account {
-            add_balances(&mut self.balances_before, account)?;
+    /// Takes an id. It stays taken.
+    pub(crate) fn take_id(&mut self, place: usize, receipt: ReceiptPlace) {
+        if let Some(id) = self.ids.get_mut(place) {
+            *id = Some(receipt);
         }
-        self.slots.insert(id, Slot { stored, account, written: false });
-        Ok(())
-    }
-
-    /// A transaction id that was taken in an earlier block: height and index of its receipt.
-    pub(crate) fn stored_id(&self, key: &StateKey) -> Result<Option<(u64, u32)>, Fatal> {
-        let Some(value) = self.state.get(key) else { return Ok(None) };
-        let corrupt = |error: CodecError| Fatal::Corrupt { key: *key, error };
-        let mut reader = tonle_crypto::Reader::new(value);
-        let place = (reader.u64().map_err(corrupt)?, reader.u32().map_err(corrupt)?);
-        reader.finish().map_err(corrupt)?;
-        Ok(Some(place))
     }
 
     pub(crate) fn participant(&self, id: ParticipantId) -> Option<&Participant> {
@@ -199,8 +214,11 @@ impl<'a> Working<'a> {
     pub(crate) fn participant_count(&self) -> usize {
         self.participants.by_id.len().saturating_add(self.admitted.len())
     }
-    pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {
-        self.slots.get(&id)?.account.as_ref()
+    pub(crate) fn slot(&self, place: usize) -> Option<&Slot> {
+        self.slots.get(place)
+    }
+    pub(crate) fn account(&self, place: usize) -> Option<&Account> {
+        self.slots.get(place)?.account.as_ref()
     }
     pub(crate) fn asset(&self, asset: Asset) -> Option<&AssetRecord> {
         self.assets.get(&asset)
@@ -208,29 +226,26 @@ impl<'a> Working<'a> {
     pub(crate) fn issuer(&self, asset: Asset) -> Option<ParticipantId> {
         self.assets.get(&asset).map(|record| record.issuer)
     }
-    /// The key of a reference; `None` for an issue of an unknown asset.
-    pub(crate) fn scope(&self, instruction: &Instruction<'_>) -> Option<Digest> {
-        instruction.scope(|asset| self.issuer(asset))
-    }
-    pub(crate) fn reference(&self, scope: &Digest) -> Option<&ReferenceRecord> {
-        self.references.get(scope)
+    pub(crate) fn reference(&self, place: usize) -> Option<&ReferenceRecord> {
+        self.references.get(place)?.1.as_ref()
     }
 
     /// Replaces a balance of an account that is there.
-    pub(crate) fn set_balance(&mut self, id: AccountId, balance: Balance) -> Result<(), RejectionCode> {
-        let slot = self.slots.get_mut(&id).ok_or(RejectionCode::UnknownAccount)?;
+    pub(crate) fn set_balance(&mut self, place: usize, balance: Balance) -> Result<(), RejectionCode> {
+        let slot = self.slots.get_mut(place).ok_or(RejectionCode::UnknownAccount)?;
         let account = slot.account.as_mut().ok_or(RejectionCode::UnknownAccount)?;
-        self.undo.push(Undo::Balance(id, account.balance(balance.asset)));
+        self.undo.push(Undo::Balance(place, account.balance(balance.asset)));
         account.set_balance(balance);
         slot.written = true;
         Ok(())
     }
     /// Opens an account that is not there.
-    pub(crate) fn open(&mut self, id: AccountId, account: Account) {
-        self.undo.push(Undo::Opened(id));
-        let slot = self.slots.entry(id).or_insert(Slot { stored: None, account: None, written: false });
-        slot.account = Some(account);
-        slot.written = true;
+    pub(crate) fn open(&mut self, place: usize, account: Account) {
+        if let Some(slot) = self.slots.get_mut(place) {
+            self.undo.push(Undo::Opened(place));
+            slot.account = Some(account);
+            slot.written = true;
+        }
     }
     /// Replaces the supply of an asset.
     pub(crate) fn set_supply(&mut self, asset: Asset, supply: u128) {
@@ -240,10 +255,11 @@ impl<'a> Working<'a> {
         }
     }
     /// Takes a reference.
-    pub(crate) fn take_reference(&mut self, scope: Digest, record: ReferenceRecord) {
-        let before = self.references.insert(scope, record);
-        self.undo.push(Undo::Reference(scope, before));
-        self.taken.push(scope);
+    pub(crate) fn take_reference(&mut self, place: usize, record: ReferenceRecord) {
+        if let Some((_, standing)) = self.references.get_mut(place) {
+            self.undo.push(Undo::Reference(place, standing.replace(record)));
+            self.taken.push(place);
+        }
     }
 
     /// Adds a participant that is not there.
@@ -282,13 +298,13 @@ impl<'a> Working<'a> {
     pub(crate) fn take_back(&mut self) {
         while let Some(undo) = self.undo.pop() {
             match undo {
-                Undo::Balance(id, balance) => {
-                    if let Some(account) = self.slots.get_mut(&id).and_then(|slot| slot.account.as_mut()) {
+                Undo::Balance(place, balance) => {
+                    if let Some(account) = self.slots.get_mut(place).and_then(|slot| slot.account.as_mut()) {
                         account.set_balance(balance);
                     }
                 }
-                Undo::Opened(id) => {
-                    if let Some(slot) = self.slots.get_mut(&id) {
+                Undo::Opened(place) => {
+                    if let Some(slot) = self.slots.get_mut(place) {
                         slot.account = None;
                     }
                 }
@@ -302,27 +318,30 @@ impl<'a> Working<'a> {
                     self.admitted.remove(&id);
                 }
                 Undo::Reported(id) => self.docket.take_back(&id),
-                Undo::Reference(scope, before) => {
+                Undo::Reference(place, before) => {
                     self.taken.pop();
-                    match before {
-                        Some(record) => self.references.insert(scope, record),
-                        None => self.references.remove(&scope),
-                    };
+                    if let Some((_, standing)) = self.references.get_mut(place) {
+                        *standing = before;
+                    }
                 }
             }
         }
     }
 
     /// Ends the execution of the block.
-    pub(crate) fn finish(self) -> Outcome<'a> {
+    pub(crate) fn finish(self) -> Outcome {
         let Working { slots, assets, references, taken, balances_before, admitted, validators, docket, .. } = self;
-        let taken = taken.iter().filter_map(|scope| Some((*scope, *references.get(scope)?))).collect();
+        let taken = taken.iter().filter_map(|place| {
+            let (scope, record) = references.get(*place)?;
+            Some((*scope, (*record)?))
+        });
+        let taken = taken.collect();
         let (validators, reported) = (validators.set, docket.finish());
         Outcome { slots, assets, taken, balances_before, admitted, validators, reported }
     }
 }
 
-impl Outcome<'_> {
+impl Outcome {
     /// Ends the block for the validators: gives the version that it made, if it made one.
     pub(crate) fn finish_validators(&mut self, before: &Arc<Validators>, now: u64, window: u64) -> Option<SetVersion> {
         if Arc::ptr_eq(before, &self.validators) {

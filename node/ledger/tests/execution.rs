@@ -228,23 +228,33 @@ fn a_state_that_does_not_add_up_stops_the_process_and_names_the_asset() {
 
 #[test]
 fn a_value_that_was_lost_or_altered_on_the_way_stops_the_process() {
+    fn execute(ledger: &mut Ledger, block: &BlockInput, state: &MemoryState) -> Result<Executed, Fatal> {
+        let plan = ledger.executor.plan(block);
+        ledger.executor.execute(&plan, state.load(plan.keys()))
+    }
     let mut ledger = Ledger::new();
     let body = ledger.body(vec![transfer("alice@aba", "bob@acleda", 1)]);
     let transactions = vec![ledger.sign(&body, &["aba"])];
     let block = BlockInput { height: 1, timestamp_ms: START_MS + 1, transactions };
     let key = StateKey::Account(id("alice@aba"));
-    let error = ledger.executor.execute(&block, &MemoryState::new()).unwrap_err();
+    let error = execute(&mut ledger, &block, &MemoryState::new()).unwrap_err();
     assert!(matches!(error, Fatal::NotCommitted(_)), "{error}");
     let mut state = ledger.state.clone();
     let mut account = ledger.account("alice@aba").unwrap();
     account.set_balance(Balance { asset: asset("KHR"), available: amount(9_000_000), held: Amount::ZERO });
     state.apply(&[Change::Put(key, tonle_crypto::Canonical::encode(&account))]);
-    assert_eq!(ledger.executor.execute(&block, &state).unwrap_err(), Fatal::NotCommitted(key));
+    assert_eq!(execute(&mut ledger, &block, &state).unwrap_err(), Fatal::NotCommitted(key));
     state.apply(&[Change::Put(key, vec![1, 2, 3])]);
-    assert!(matches!(ledger.executor.execute(&block, &state).unwrap_err(), Fatal::Corrupt { .. }));
+    assert!(matches!(execute(&mut ledger, &block, &state).unwrap_err(), Fatal::Corrupt { .. }));
+    let too_few = {
+        let plan = ledger.executor.plan(&block);
+        ledger.executor.execute(&plan, vec![None])
+    };
+    assert_eq!(too_few.unwrap_err(), Fatal::Bound("values of a block"));
+    let whole = ledger.state.clone();
     let skipped = BlockInput { height: 2, ..block.clone() };
     let order = Fatal::OutOfOrder { expected: 1, given: 2 };
-    assert_eq!(ledger.executor.execute(&skipped, &ledger.state.clone()).unwrap_err(), order);
+    assert_eq!(execute(&mut ledger, &skipped, &whole).unwrap_err(), order);
     // The executor is as it was: the true state executes.
-    assert_eq!(ledger.executor.execute(&block, &ledger.state.clone()).unwrap().applied, 1);
+    assert_eq!(execute(&mut ledger, &block, &whole).unwrap().applied, 1);
 }

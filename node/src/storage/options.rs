@@ -62,6 +62,11 @@ fn table(name: &str, cache: &Cache, forget_before_ms: &Arc<AtomicU64>) -> Option
     options.set_block_based_table_factory(&format);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_max_write_buffer_number(2);
+    if [state::STATE, transactions::TRANSACTIONS].contains(&name) {
+        // A memtable is a skip list: a key that is not there costs as much as one that is, unless a filter says so.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.05);
+    }
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
     if [receipts::RECEIPTS, blocks::BLOCKS].contains(&name) {

@@ -49,8 +49,9 @@ impl Chain {
             timestamp_ms: block.block.header().timestamp().get(),
             transactions: block.transactions().cloned().collect(),
         };
-        let loaded = self.pending.load(&self.ledger.keys(&input)).unwrap();
-        let executed = self.ledger.execute(&input, &loaded).unwrap();
+        let plan = self.ledger.plan(&input);
+        let values = self.pending.load(plan.keys()).unwrap();
+        let executed = self.ledger.execute(&plan, values).unwrap();
         self.pending.add(WrittenBlock { block: &block, executed: &executed }).unwrap();
         self.checkpoint = Checkpoint {
             height: Height::new(executed.height),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rocksdb::{ColumnFamily, WriteBatch};
 use tonle_consensus::{QuorumCertificate, Validator, ValidatorSet};
 use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::{Change, Executed, ProofSource, StateKey, StateReader, TransactionId};
+use tonle_ledger::{Change, Executed, ProofSource, StateKey, TransactionId};
 use tonle_replica::{Batch, CertifiedBlock, FinalBlock};
 
 use super::forgetting::Forgetting;
@@ -47,6 +47,8 @@ pub struct PendingWrites {
     database: Arc<Database>,
     batch: WriteBatch,
     next_height: u64,
+    // Changes of the pending blocks that no block asked about yet. Mostly none ever does: a block is written alone.
+    recent: Vec<Arc<Vec<Change>>>,
     // What the pending blocks changed, over what the database holds.
     values: BTreeMap<StateKey, Option<Vec<u8>>>,
     dropped_hours: BTreeSet<u64>,
@@ -58,16 +60,6 @@ pub struct PendingWrites {
 impl std::fmt::Debug for PendingWrites {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PendingWrites").field("next_height", &self.next_height).finish_non_exhaustive()
-    }
-}
-
-/// The values that a block asks for, as of the block before it.
-#[derive(Debug, Default)]
-pub(crate) struct Loaded(BTreeMap<StateKey, Vec<u8>>);
-
-impl StateReader for Loaded {
-    fn get(&self, key: &StateKey) -> Option<&[u8]> {
-        self.0.get(key).map(Vec::as_slice)
     }
 }
 
@@ -85,6 +77,7 @@ impl PendingWrites {
             database,
             batch: WriteBatch::default(),
             next_height,
+            recent: Vec::new(),
             values: BTreeMap::new(),
             dropped_hours: BTreeSet::new(),
             located: BTreeSet::new(),
@@ -105,25 +98,28 @@ impl PendingWrites {
     }
 
     /// Reads the values under `keys` (sorted) as of the last pending block, in one go.
-    pub(crate) fn load(&self, keys: &[StateKey]) -> Result<Loaded, Error> {
-        let mut loaded = BTreeMap::new();
+    pub(crate) fn load(&mut self, keys: &[StateKey]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        for changes in std::mem::take(&mut self.recent) {
+            self.remember(&changes);
+        }
+        let mut values = Vec::with_capacity(keys.len());
         let mut asked = Vec::with_capacity(keys.len());
-        for key in keys {
-            match self.values.get(key) {
-                Some(Some(value)) => drop(loaded.insert(*key, value.clone())),
-                Some(None) => {}
-                None if self.is_dropped(key) => {}
-                None => asked.push((*key, key.to_bytes())),
+        for (place, key) in keys.iter().enumerate() {
+            let pending = self.values.get(key);
+            if pending.is_none() && !self.is_dropped(key) {
+                asked.push((place, key.to_bytes()));
             }
+            values.push(pending.cloned().flatten());
         }
         let family = self.database.family(state::STATE)?;
         let found = self.database.rocks.batched_multi_get_cf(family, asked.iter().map(|(_, bytes)| bytes), true);
-        for ((key, _), value) in asked.iter().zip(found) {
-            if let Some(value) = value.map_err(|source| self.database.failed("read the state", source))? {
-                loaded.insert(*key, value.to_vec());
+        for ((place, _), value) in asked.iter().zip(found) {
+            let value = value.map_err(|source| self.database.failed("read the state", source))?;
+            if let (Some(value), Some(slot)) = (value, values.get_mut(*place)) {
+                *slot = Some(value.to_vec());
             }
         }
-        Ok(Loaded(loaded))
+        Ok(values)
     }
 
     fn is_dropped(&self, key: &StateKey) -> bool {
@@ -157,7 +153,8 @@ impl PendingWrites {
         }
         self.put_block(block, executed)?;
         self.put_receipts(block, executed)?;
-        self.put_state(&executed.changes)?;
+        self.database.put_changes(&mut self.batch, &executed.changes)?;
+        self.recent.push(Arc::clone(&executed.changes));
         self.next_height = height.saturating_add(1);
         Ok(())
     }
@@ -207,12 +204,12 @@ impl PendingWrites {
         let database = Arc::clone(&self.database);
         let family = database.family(receipts::RECEIPTS)?;
         let places = places(&block.batches);
-        for (receipt, position) in executed.receipts.iter().zip(&executed.positions) {
+        for ((receipt, bytes), position) in executed.receipts.iter().zip(&executed.encoded).zip(&executed.positions) {
             let place = usize::try_from(*position).ok().and_then(|position| places.get(position));
             let (batch, position) =
                 place.ok_or_else(|| database.damaged(receipts::RECEIPTS, "a receipt of no batch"))?;
             let key = place_key(receipt.height, receipt.index);
-            self.batch.put_cf(family, key, receipts::value(batch, *position, receipt));
+            self.batch.put_cf(family, key, receipts::value(batch, *position, bytes));
             self.put_location(receipt.transaction, receipt.takes_id(), &key)?;
         }
         let family = database.family(history::HISTORY)?;
@@ -236,8 +233,7 @@ impl PendingWrites {
         Ok(())
     }
 
-    fn put_state(&mut self, changes: &[Change]) -> Result<(), Error> {
-        self.database.put_changes(&mut self.batch, changes)?;
+    fn remember(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
                 Change::Put(key, value) => drop(self.values.insert(*key, Some(value.clone()))),
@@ -249,7 +245,6 @@ impl PendingWrites {
                 Change::ForgetReferences { .. } => {}
             }
         }
-        Ok(())
     }
 
     /// Writes and syncs all that is pending; `proofs` are the ledger's after the last of it. What it covers may be told
@@ -260,6 +255,7 @@ impl PendingWrites {
     pub fn commit(&mut self, proofs: ProofSource) -> Result<(), Error> {
         let batch = std::mem::take(&mut self.batch);
         self.database.commit(batch, proofs)?;
+        self.recent.clear();
         self.values.clear();
         self.dropped_hours.clear();
         self.located.clear();

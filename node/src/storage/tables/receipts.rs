@@ -5,8 +5,7 @@
 //! ```
 //! `position` counts transactions within the batch.
 
-use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::Receipt;
+use tonle_crypto::Digest;
 
 pub(in crate::storage) const RECEIPTS: &str = "receipts";
 
@@ -16,8 +15,8 @@ pub(in crate::storage) struct StoredReceipt<'a> {
     pub(in crate::storage) receipt: &'a [u8],
 }
 
-pub(in crate::storage) fn value(batch: &Digest, position: u32, receipt: &Receipt) -> Vec<u8> {
-    [batch.as_bytes().as_slice(), &position.to_be_bytes(), &receipt.encode()].concat()
+pub(in crate::storage) fn value(batch: &Digest, position: u32, receipt: &[u8]) -> Vec<u8> {
+    [batch.as_bytes().as_slice(), &position.to_be_bytes(), receipt].concat()
 }
 
 pub(in crate::storage) fn parse(value: &[u8]) -> Option<StoredReceipt<'_>> {
