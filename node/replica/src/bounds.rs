@@ -80,6 +80,10 @@ pub const BOUNDARIES_KEPT_MAX: usize = 65_536;
 pub const BOUNDARIES_SCANNED_MAX: usize = 1_024;
 /// Requests that a peer may make in a second; more are dropped, and an honest peer asks another.
 pub const REQUESTS_PER_SECOND: u64 = 512;
+/// How often in a second a peer is shown what is held of its signatures (R9): three certificates, votes and two proposals
+/// with their sidecars for a request of a few bytes. An honest peer asks on each connection, and again every [`GREET_US`]
+/// while it has no answer.
+pub const GREETINGS_PER_SECOND: u64 = 8;
 /// How often in a second a peer that works in an ended epoch is told so: whoever lost it says something again and again.
 pub const ENDINGS_PER_SECOND: u64 = 8;
 /// Largest message between validators: a response, and its framing.
