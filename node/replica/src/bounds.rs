@@ -55,6 +55,9 @@ pub const RETRY_MS: u64 = 200;
 pub const FETCHES_MAX: usize = 64;
 /// Things wanted at once.
 pub const WANTS_MAX: usize = 1_024;
+/// Things that were asked for and that nobody wants now, of which it is remembered when they may be asked for again: each
+/// was asked for within the last [`FETCH_TIMEOUT_US`], or is paused for [`FETCH_ROUND_US`].
+pub const RESTING_MAX: usize = 128;
 /// A data request that is not answered within this time goes to the next peer, in microseconds.
 pub const FETCH_TIMEOUT_US: u64 = 300_000;
 /// After every candidate was asked in vain, the next round begins this much later, in microseconds.

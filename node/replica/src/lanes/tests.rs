@@ -9,8 +9,8 @@ use super::fetch::Fetch;
 use super::lane::{Admission, Lane, Reason, Walk};
 use super::{Judgement, Lanes, Limits};
 use crate::bounds::{
-    ACKNOWLEDGE_DELAY_US, BATCH_AGE_US, BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, LANE_WINDOW_BATCHES, POOL_BYTES_MAX,
-    RESEND_US,
+    ACKNOWLEDGE_DELAY_US, BATCH_AGE_US, BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, FETCH_TIMEOUT_US, LANE_RECOVERY_US,
+    LANE_WINDOW_BATCHES, POOL_BYTES_MAX, RESEND_US,
 };
 use crate::testing::{NODES, batch, batch_of, batches, key, lane, set, signing, transaction};
 use crate::{AcknowledgedLane, Acknowledgement, Batch, Cut, Effect, OffenceKind, PeerMessage, Query, Refusal, Tip};
@@ -541,4 +541,25 @@ fn who_takes_a_new_key_packs_again_what_no_block_ordered_and_who_leaves_refuses_
     let mut out = Vec::new();
     leaving.enter(5, &next(&[1, 2, 3, 7]), None, &mut out);
     assert!(matches!(out[..], [Effect::Refused { ticket: 2, reason: Refusal::NoLane }]), "{out:?}");
+}
+
+#[test]
+fn who_names_another_end_of_ones_lost_lane_each_time_draws_few_requests_and_cannot_keep_it_closed() {
+    let mut lanes = Lanes::new(&signing(), Some(lane(0)), &empty_cut(), &[], true);
+    let (mut fetch, mut out) = (Fetch::default(), Vec::new());
+    (1..4).for_each(|peer| fetch.connected(lane(peer)));
+    lanes.submit(0, &transaction(9, 0), 1, &mut out);
+    (1..3).for_each(|peer| acknowledge(&mut lanes, peer, 0, Tip::EMPTY));
+    let mut asked = 0;
+    // A word a millisecond for as long as it takes to hear a quorum, and as long again.
+    for now_us in (0..2 * LANE_RECOVERY_US).step_by(1_000) {
+        let digest = Digest::from_bytes([now_us.to_be_bytes(); 4].concat().try_into().unwrap());
+        acknowledge(&mut lanes, 3, 0, Tip { seq: 1 + now_us, digest });
+        lanes.recover_own(now_us, &fetch);
+        lanes.seal(now_us, &mut out);
+        fetch.want(now_us, lanes.gaps());
+        asked += u64::try_from(fetch.poll(now_us).len()).unwrap();
+    }
+    assert!(asked <= 1 + 2 * LANE_RECOVERY_US / FETCH_TIMEOUT_US, "{asked}");
+    assert!(matches!(out[..], [Effect::SignBatch { seq: 1, .. }]), "{out:?}");
 }
