@@ -4,6 +4,7 @@
 //!
 //! Must not know: what an answer is good for.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tonle_consensus::ValidatorIndex;
@@ -30,6 +31,15 @@ impl Want {
             Query::Block { digest } | Query::Batches { digest, .. } => Some(digest),
             Query::FinalBlocks { .. } | Query::Epoch | Query::Snapshot(_) => None,
         }
+    }
+
+    /// Another wants the same.
+    fn join(&mut self, other: Want) {
+        other.hints.into_iter().for_each(|peer| {
+            if !self.hints.contains(&peer) {
+                self.hints.push(peer);
+            }
+        });
     }
 }
 
@@ -105,14 +115,19 @@ impl Fetch {
         self.resting.retain(|_, wanted| wanted.paused_until() >= now_us);
         for want in wants.into_iter().take(WANTS_MAX) {
             let Some(key) = want.key() else { continue };
-            let wanted = match before.remove(&key).or_else(|| self.resting.remove(&key)) {
-                Some(known) => Wanted { want, ..known },
-                None => {
-                    let due_us = now_us.saturating_add(want.patience_us);
-                    Wanted { want, attempts: 0, asked: None, asked_us: 0, due_us }
+            match self.wanted.entry(key) {
+                // Several want it: it is asked for once, first of those that any of them hints at.
+                Entry::Occupied(mut twice) => twice.get_mut().want.join(want),
+                Entry::Vacant(first) => {
+                    first.insert(match before.remove(&key).or_else(|| self.resting.remove(&key)) {
+                        Some(known) => Wanted { want, ..known },
+                        None => {
+                            let due_us = now_us.saturating_add(want.patience_us);
+                            Wanted { want, attempts: 0, asked: None, asked_us: 0, due_us }
+                        }
+                    });
                 }
-            };
-            self.wanted.insert(key, wanted);
+            }
         }
         let left = before.into_iter().filter(|(_, wanted)| wanted.attempts > 0 && wanted.paused_until() >= now_us);
         self.resting.extend(left);
@@ -250,6 +265,18 @@ mod tests {
         fetch.want(FETCH_TIMEOUT_US, Vec::new());
         fetch.want(3 * FETCH_TIMEOUT_US, vec![want(1, &[3])]);
         assert_eq!(fetch.poll(3 * FETCH_TIMEOUT_US)[0].0, lane(3), "after a while it is forgotten");
+    }
+
+    #[test]
+    fn what_several_want_is_asked_for_once() {
+        let mut fetch = Fetch::default();
+        (1..5).for_each(|peer| fetch.connected(lane(peer)));
+        let mut asked = Vec::new();
+        for now_us in [0, 1, 2, FETCH_TIMEOUT_US, 2 * FETCH_TIMEOUT_US] {
+            fetch.want(now_us, vec![want(1, &[3]), want(1, &[4, 3])]);
+            asked.extend(fetch.poll(now_us).into_iter().map(|(peer, _)| peer.get()));
+        }
+        assert_eq!(asked, [3, 4, 1], "first those that anybody hints at");
     }
 
     #[test]
