@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tonle_consensus::{GuardRecord, Message, Statement, ValidatorIndex};
 use tonle_crypto::Digest;
 use tonle_ledger::{Asset, Executed, TransactionId};
-use tonle_replica::bounds::{BLOCK_INTERVAL_MIN_US, ENDINGS_PER_SECOND, GREETINGS_PER_SECOND};
+
+use crate::pace::Pace;
 
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +154,14 @@ pub enum Breach {
         /// To whom.
         to: usize,
     },
+    /// A node asks for one thing without end.
+    #[error("node {node} asks node {to} for the same thing again and again")]
+    Begs {
+        /// Who.
+        node: usize,
+        /// Whom.
+        to: usize,
+    },
     /// An honest node could prove a validator's misbehaviour, and another still knows of none of it.
     #[error("node {node} knows of no misbehaviour of validator {accused}")]
     Unexposed {
@@ -205,34 +214,9 @@ pub(crate) struct Invariants {
     said: BTreeMap<usize, Said>,
     /// The highest view signed in, by epoch.
     views: BTreeMap<u64, u64>,
-    /// Certificates sent on a link in a second: which second, and how many.
-    certificates: BTreeMap<(usize, usize), (u64, u64)>,
+    /// How often each tells each other the same.
+    pub(crate) pace: Pace,
 }
-
-/// What is paced by an allowance for each peer: in any second all of it at once, and as much again as it fills.
-const fn paced(per_second: u64) -> u64 {
-    2 * per_second
-}
-
-/// Certificates that a node sends another in a second, at most, whoever that is and whatever it says. However many validators
-/// there are, this stays the same: each line is a bound for one peer.
-const CERTIFICATES_PER_SECOND_MAX: u64 =
-    // R9, three each, the entry, the highest QC and the highest FC: what a peer asks for, and on 32 new connections or starts.
-    3 * (paced(GREETINGS_PER_SECOND) + 32)
-    // To a peer that works in an ended epoch.
-    + paced(ENDINGS_PER_SECOND)
-    // R1, two each: to a peer that says old things, in half of the base timeout, which is 300 ms at least.
-    + 2 * 7
-    // The same after an epoch's end.
-    + 7
-    // R6: with a Timeout that is repeated, in a base timeout.
-    + 4
-    // R1: to the leader of a view that begins, and to the silent, half of the base timeout later.
-    + LED_PER_SECOND_MAX + 7;
-
-/// Views that one peer leads in a second, at most. Between two of them come all the others' turns, one or more of honest
-/// leaders: such a one proposes no sooner than this after the proposal before.
-const LED_PER_SECOND_MAX: u64 = 1_000_000 / BLOCK_INTERVAL_MIN_US;
 
 /// What one validator has signed, over all its restarts.
 #[derive(Debug, Default)]
@@ -270,16 +254,6 @@ impl Invariants {
         };
         let entry = statement.map(|statement| (message.epoch().get(), statement));
         self.said.entry(node).or_default().sent.extend(entry);
-    }
-
-    /// A node sends another a certificate.
-    pub(crate) fn certifies(&mut self, node: usize, to: usize, second: u64) -> Result<(), Breach> {
-        let (since, count) = self.certificates.entry((node, to)).or_default();
-        if *since != second {
-            (*since, *count) = (second, 0);
-        }
-        *count += 1;
-        if *count > CERTIFICATES_PER_SECOND_MAX { Err(Breach::Storm { node, to }) } else { Ok(()) }
     }
 
     /// A node is told to execute a block, after the given height.
