@@ -1,5 +1,5 @@
-//! How often a node may say the same to one peer. However many validators there are, these bounds stay the same, and they
-//! hold whatever the peer says: each is the sum of what the product's own bounds for one peer allow.
+//! How often a node may say the same to one peer. However many validators there are, these bounds stay the same, and
+//! they hold whatever the peer says: each is the sum of what the product's own bounds for one peer allow.
 //!
 //! Must not know: why something is sent.
 
@@ -39,13 +39,13 @@ const CERTIFICATES_PER_SECOND_MAX: u64 =
 /// And for each connection: three of R9, and whoever has just started gives each peer all allowances anew.
 const CERTIFICATES_PER_CONNECTION_MAX: u64 = 3 * (1 + GREETINGS_PER_SECOND) + ENDINGS_PER_SECOND;
 
-/// Views that one peer leads in a second, at most. Between two of them come all the others' turns, one or more of honest
-/// leaders: such a one proposes no sooner than this after the proposal before.
+/// Views that one peer leads in a second, at most. Between two of them come all the others' turns, one or more of
+/// honest leaders: such a one proposes no sooner than this after the proposal before.
 const LED_PER_SECOND_MAX: u64 = SECOND_US / BLOCK_INTERVAL_MIN_US;
 
-/// Requests of a node to another for the same thing in a second, at most, on connections that stay: once in a round over
-/// all peers, or in the time after which a greeting is asked for again. Once more for each that begins, which forgets what
-/// was asked, or ends, and its peer's turn is another's.
+/// Requests of a node to another for the same thing in a second, at most, on connections that stay: once in a round
+/// over all peers, or in the time after which a greeting is asked for again. Once more for each that begins, which
+/// forgets what was asked, or ends, and its peer's turn is another's.
 const REQUESTS_PER_SECOND_MAX: u64 =
     SECOND_US.div_ceil(if FETCH_ROUND_US < GREET_US { FETCH_ROUND_US } else { GREET_US }) + 1;
 

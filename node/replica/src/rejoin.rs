@@ -39,8 +39,8 @@ struct Asked {
 }
 
 impl Rejoin {
-    /// Asks, each in its own time, whoever is to answer: for greetings those who said nothing, for epochs (`lost`) those
-    /// too who could not say one.
+    /// Asks, each in its own time, whoever is to answer: for greetings those who said nothing, for epochs (`lost`)
+    /// those too who could not say one.
     pub(crate) fn poll(
         &mut self,
         now_us: u64,

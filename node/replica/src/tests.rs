@@ -404,8 +404,9 @@ fn who_asks_for_greetings_again_and_again_is_shown_little() {
         let answers = (0..1_000).map(|id| {
             let message = check(PeerMessage::Request(Request { id, query: Query::Epoch })).unwrap();
             let effects = replica.handle(at(us), Event::Peer { from: lane(from), message });
-            let answered = |effect: &Effect| {
-                matches!(effect, Effect::Send { message: PeerMessage::Response(Response { id: of, .. }), .. } if *of == id)
+            let answered = |effect: &Effect| match effect {
+                Effect::Send { message: PeerMessage::Response(response), .. } => response.id == id,
+                _ => false,
             };
             u64::from(effects.iter().any(answered))
         });

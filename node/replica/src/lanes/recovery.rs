@@ -1,7 +1,7 @@
 //! Where one's own lane stands, asked of peers after the batch log was lost.
 //!
-//! A peer's word is pursued for a while before its next one is: it may say another every moment, and each would be asked for.
-//! One whose words are not borne out is disregarded: it cannot keep the lane closed.
+//! A peer's word is pursued for a while before its next one is: it may say another every moment, and each would be
+//! asked for. One whose words are not borne out is disregarded: it alone cannot keep the lane closed.
 //!
 //! Must not know: how peers are asked, what the lane packs.
 
@@ -52,8 +52,8 @@ impl Recovery {
         claims.filter(move |(_, tip)| tip.seq > seq)
     }
 
-    /// Has every other of `count` validators, or after a while a `quorum` with oneself, said how much it holds, and is all
-    /// of that here, up to `seq`?
+    /// Has every other of `count` validators, or after a while a `quorum` with oneself, said how much it holds, and is
+    /// all of that here, up to `seq`?
     pub(super) fn is_over(&mut self, now_us: u64, seq: u64, (count, quorum): (usize, usize), fetch: &Fetch) -> bool {
         let since = *self.since_us.get_or_insert(now_us);
         self.next_us = Some(now_us.saturating_add(LANE_RECOVERY_US));
