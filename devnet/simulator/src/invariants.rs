@@ -8,6 +8,8 @@ use tonle_consensus::{GuardRecord, Message, Statement, ValidatorIndex};
 use tonle_crypto::Digest;
 use tonle_ledger::{Asset, Executed, TransactionId};
 
+use crate::pace::Pace;
+
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Breach {
@@ -152,6 +154,14 @@ pub enum Breach {
         /// To whom.
         to: usize,
     },
+    /// A node asks for one thing without end.
+    #[error("node {node} asks node {to} for the same thing again and again")]
+    Begs {
+        /// Who.
+        node: usize,
+        /// Whom.
+        to: usize,
+    },
     /// An honest node could prove a validator's misbehaviour, and another still knows of none of it.
     #[error("node {node} knows of no misbehaviour of validator {accused}")]
     Unexposed {
@@ -204,12 +214,9 @@ pub(crate) struct Invariants {
     said: BTreeMap<usize, Said>,
     /// The highest view signed in, by epoch.
     views: BTreeMap<u64, u64>,
-    /// Certificates sent on a link in a second: which second, and how many.
-    certificates: BTreeMap<(usize, usize), (u64, u64)>,
+    /// How often each tells each other the same.
+    pub(crate) pace: Pace,
 }
-
-/// Certificates that a node sends another in a second, at most: a few for each view, and a few on each connection.
-const CERTIFICATES_PER_SECOND_MAX: u64 = 300;
 
 /// What one validator has signed, over all its restarts.
 #[derive(Debug, Default)]
@@ -247,16 +254,6 @@ impl Invariants {
         };
         let entry = statement.map(|statement| (message.epoch().get(), statement));
         self.said.entry(node).or_default().sent.extend(entry);
-    }
-
-    /// A node sends another a certificate.
-    pub(crate) fn certifies(&mut self, node: usize, to: usize, second: u64) -> Result<(), Breach> {
-        let (since, count) = self.certificates.entry((node, to)).or_default();
-        if *since != second {
-            (*since, *count) = (second, 0);
-        }
-        *count += 1;
-        if *count > CERTIFICATES_PER_SECOND_MAX { Err(Breach::Storm { node, to }) } else { Ok(()) }
     }
 
     /// A node is told to execute a block, after the given height.

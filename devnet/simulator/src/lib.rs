@@ -25,6 +25,7 @@ mod memo;
 mod meter;
 mod network;
 mod node;
+mod pace;
 mod post;
 mod rejoining;
 mod roster;

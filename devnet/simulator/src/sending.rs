@@ -60,9 +60,7 @@ impl World {
             self.timeouts.insert((certificate.epoch, certificate.view));
         }
         for receiver in receivers.iter().copied() {
-            if matches!(message, PeerMessage::Consensus(Message::Certificate(_))) {
-                self.invariants.certifies(from, receiver, self.now_us / 1_000_000)?;
-            }
+            self.invariants.pace.sends(self.now_us, from, receiver, &message)?;
             self.transmit(from, receiver, &delivery);
         }
         Ok(())

@@ -488,6 +488,7 @@ impl World {
             Happening::Local { node, boot, event } if self.is_current(node, boot) => self.feed(node, *event),
             Happening::Gone { node, boot, owner } if self.is_current(node, boot) => {
                 let epoch = self.nodes[node].running.as_ref().map_or(0, |running| running.epoch_heard);
+                self.invariants.pace.disconnected(self.now_us, node);
                 match self.rosters.place(epoch, owner) {
                     Some(place) => self.feed(node, Event::Disconnected(place)),
                     None => Ok(()),
@@ -557,6 +558,7 @@ impl World {
 
     /// Tells a node of a connection, when whoever is at the other end serves in its epoch.
     pub(crate) fn greet(&mut self, node: usize, other: usize) -> Result<(), Breach> {
+        self.invariants.pace.connected(self.now_us, node, other);
         match self.place(other, node) {
             Some(place) => self.feed(node, Event::Connected(place)),
             None => Ok(()),

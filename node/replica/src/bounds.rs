@@ -55,6 +55,9 @@ pub const RETRY_MS: u64 = 200;
 pub const FETCHES_MAX: usize = 64;
 /// Things wanted at once.
 pub const WANTS_MAX: usize = 1_024;
+/// Things that were asked for and that nobody wants now, of which it is remembered when they may be asked for again:
+/// each was asked for within the last [`FETCH_TIMEOUT_US`], or is paused for [`FETCH_ROUND_US`].
+pub const RESTING_MAX: usize = 128;
 /// A data request that is not answered within this time goes to the next peer, in microseconds.
 pub const FETCH_TIMEOUT_US: u64 = 300_000;
 /// After every candidate was asked in vain, the next round begins this much later, in microseconds.
@@ -80,6 +83,10 @@ pub const BOUNDARIES_KEPT_MAX: usize = 65_536;
 pub const BOUNDARIES_SCANNED_MAX: usize = 1_024;
 /// Requests that a peer may make in a second; more are dropped, and an honest peer asks another.
 pub const REQUESTS_PER_SECOND: u64 = 512;
+/// How often in a second a peer is shown what is held of its signatures (R9): three certificates, votes and two
+/// proposals with their sidecars for a request of a few bytes. An honest peer asks on each connection, and again every
+/// [`GREET_US`] while it has no answer.
+pub const GREETINGS_PER_SECOND: u64 = 8;
 /// How often in a second a peer that works in an ended epoch is told so: whoever lost it says something again and again.
 pub const ENDINGS_PER_SECOND: u64 = 8;
 /// Largest message between validators: a response, and its framing.

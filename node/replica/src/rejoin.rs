@@ -11,6 +11,7 @@
 //! Must not know: what an epoch is for, the guard's file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use tonle_consensus::{Epoch, ValidatorIndex};
 
@@ -22,53 +23,65 @@ use crate::{Query, Request};
 pub(crate) struct Rejoin {
     /// Who answered; none for one that may not sign itself.
     answers: BTreeMap<ValidatorIndex, Option<Epoch>>,
-    /// The requests that are not answered.
-    asked: BTreeMap<ValidatorIndex, u64>,
+    /// Who was asked on the connection that there is.
+    asked: BTreeMap<ValidatorIndex, Asked>,
     next_id: u64,
-    next_us: u64,
+    next_us: Option<u64>,
+}
+
+/// What one peer was asked.
+#[derive(Debug)]
+struct Asked {
+    /// The requests that an answer may name: all since the last answer, for one may travel longer than one waits.
+    ids: RangeInclusive<u64>,
+    /// When it is asked again if it is silent.
+    again_us: u64,
 }
 
 impl Rejoin {
-    /// Asks, from time to time, whoever is to answer: for greetings those who said nothing, for epochs (`lost`) those
-    /// too who could not say one.
+    /// Asks, each in its own time, whoever is to answer: for greetings those who said nothing, for epochs (`lost`)
+    /// those too who could not say one.
     pub(crate) fn poll(
         &mut self,
         now_us: u64,
         peers: &BTreeSet<ValidatorIndex>,
         lost: bool,
     ) -> Vec<(ValidatorIndex, Request)> {
-        if now_us < self.next_us {
-            return Vec::new();
-        }
-        self.next_us = now_us.saturating_add(if lost { REJOIN_US } else { GREET_US });
-        self.next_id = self.next_id.saturating_add(1);
-        let id = self.next_id;
+        let again_us = now_us.saturating_add(if lost { REJOIN_US } else { GREET_US });
         let answered = |peer: &ValidatorIndex| self.answers.get(peer).is_some_and(|epoch| epoch.is_some() || !lost);
+        let is_due = |peer: &ValidatorIndex| self.asked.get(peer).is_none_or(|asked| asked.again_us <= now_us);
         let silent: Vec<ValidatorIndex> = peers.iter().filter(|peer| !answered(peer)).copied().collect();
-        self.asked = silent.iter().map(|peer| (*peer, id)).collect();
-        silent.into_iter().map(|peer| (peer, Request { id, query: Query::Epoch })).collect()
+        let due: Vec<ValidatorIndex> = silent.iter().filter(|peer| is_due(peer)).copied().collect();
+        if !due.is_empty() {
+            self.next_id = self.next_id.saturating_add(1);
+        }
+        let id = self.next_id;
+        for peer in &due {
+            let first = self.asked.get(peer).map_or(id, |asked| *asked.ids.start());
+            self.asked.insert(*peer, Asked { ids: first..=id, again_us });
+        }
+        self.next_us = silent.iter().filter_map(|peer| self.asked.get(peer)).map(|asked| asked.again_us).min();
+        due.into_iter().map(|peer| (peer, Request { id, query: Query::Epoch })).collect()
     }
 
-    /// A connection is new: its peer is asked at once.
-    pub(crate) fn connected(&mut self) {
-        self.next_us = 0;
+    /// A connection is new: its peer is asked at once, and what was asked on the one before is void. Others are asked
+    /// when it is their time: among n validators that start together each would else ask each n times.
+    pub(crate) fn connected(&mut self, peer: ValidatorIndex) {
+        self.asked.remove(&peer);
     }
 
     /// The guard is lost as of now: what was answered before says nothing of what was signed since.
     pub(crate) fn forget(&mut self) {
         self.answers.clear();
         self.asked.clear();
-        self.next_us = 0;
     }
 
     /// A peer's answer. Does it count?
     pub(crate) fn answered(&mut self, from: ValidatorIndex, id: u64, epoch: Option<Epoch>) -> bool {
-        let counts = self.asked.get(&from) == Some(&id);
-        if counts {
-            self.asked.remove(&from);
-            self.answers.insert(from, epoch);
-        }
-        counts
+        let Some(asked) = self.asked.get_mut(&from).filter(|asked| asked.ids.contains(&id)) else { return false };
+        asked.ids = asked.ids.end().saturating_add(1)..=*asked.ids.end();
+        self.answers.insert(from, epoch);
+        true
     }
 
     /// Has a quorum, with oneself, shown what it holds?
@@ -83,8 +96,8 @@ impl Rejoin {
         (epochs.len() >= quorum).then(|| highest.saturating_add(2))
     }
 
-    /// When to ask again.
-    pub(crate) fn deadline(&self) -> u64 {
+    /// When somebody is to be asked again.
+    pub(crate) fn deadline(&self) -> Option<u64> {
         self.next_us
     }
 }
@@ -139,11 +152,19 @@ mod tests {
             rejoin.answered(lane(1), id, Some(Epoch::new(1)));
             rejoin.answered(lane(2), id, None);
             assert!(rejoin.poll(after_us - 1, &all(), lost).is_empty());
-            let again = rejoin.poll(rejoin.deadline(), &all(), lost);
+            let again = rejoin.poll(rejoin.deadline().unwrap(), &all(), lost);
             let peers: Vec<ValidatorIndex> = again.iter().map(|(peer, _)| *peer).collect();
             assert_eq!(peers, (if lost { 2..7 } else { 3..7 }).map(lane).collect::<Vec<_>>());
             assert_ne!(again[0].1.id, id);
         }
+    }
+
+    #[test]
+    fn an_answer_that_travels_for_longer_than_one_waits_to_ask_again_counts() {
+        let mut rejoin = Rejoin::default();
+        let id = rejoin.poll(0, &all(), false)[0].1.id;
+        assert_eq!(rejoin.poll(GREET_US, &all(), false).len(), 6);
+        assert!(rejoin.answered(lane(1), id, Some(Epoch::new(3))));
     }
 
     #[test]

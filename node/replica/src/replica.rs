@@ -24,7 +24,7 @@ use self::epochs::anchor_cut;
 use self::restart::{is_renewed, votes_in};
 use crate::answering::Allowance;
 use crate::blocks::Blocks;
-use crate::bounds::{ANNOUNCE_US, ENDINGS_PER_SECOND, REQUESTS_PER_SECOND};
+use crate::bounds::{ANNOUNCE_US, ENDINGS_PER_SECOND, GREETINGS_PER_SECOND, REQUESTS_PER_SECOND};
 use crate::catchup::{Catchup, Room, descend, following};
 use crate::checked::Checked;
 use crate::execution::{Execution, cut_of};
@@ -55,6 +55,7 @@ pub struct Replica {
     membership: Membership,
     allowance: Allowance,
     endings: Allowance,
+    greetings: Allowance,
     exposure: Exposure,
     /// Where the epoch begins; an older epoch's messages are answered with its certificate.
     anchor: Anchor,
@@ -139,6 +140,7 @@ impl Replica {
             proposals: Proposals::default(),
             allowance: Allowance::new(REQUESTS_PER_SECOND),
             endings: Allowance::new(ENDINGS_PER_SECOND),
+            greetings: Allowance::new(GREETINGS_PER_SECOND),
             exposure: Exposure::default(),
             anchor: recovered.anchor,
             guard: recovered.guard,
@@ -187,7 +189,7 @@ impl Replica {
             self.fetch.deadline(),
             self.catchup.deadline(),
             self.proposals.deadline(),
-            self.rejoins().then(|| self.rejoin.deadline()),
+            self.rejoin.deadline().filter(|_| self.rejoins()),
             self.exposure.deadline(),
             Some(self.announce_us),
         ];
@@ -220,7 +222,7 @@ impl Replica {
             Event::Connected(peer) => {
                 self.fetch.connected(peer);
                 self.lanes.connected(peer, out);
-                self.rejoin.connected();
+                self.rejoin.connected(peer);
                 self.exposure.connected(peer);
                 self.engine(now, Input::Connected(peer), out);
                 out.push(self.announcement(Recipients::One(peer)));
@@ -315,6 +317,9 @@ impl Replica {
             }
             Query::FinalBlocks { .. } | Query::Snapshot(_) => None,
             Query::Epoch => {
+                if !self.greetings.take(now.monotonic_us, from) {
+                    return;
+                }
                 // R9: the answer says that all was shown, so it comes after.
                 self.engine(now, Input::Connected(from), out);
                 Some(Found::Epoch(self.signing_epoch()))

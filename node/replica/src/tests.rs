@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{
-    Anchor, Block, Certificate, Epoch, Height, Message, Statement, Time, Tip as FinalTip, View, Vote,
+    Anchor, Block, Certificate, Epoch, Height, Message, Recipients, Statement, Time, Tip as FinalTip, ValidatorIndex,
+    View, Vote,
 };
 use tonle_crypto::{Canonical, Digest, Strict};
 
 use crate::answering::Allowance;
-use crate::bounds::{ENDINGS_PER_SECOND, EXECUTING_MAX, REQUESTS_PER_SECOND, RESPONSE_BLOCKS};
+use crate::bounds::{
+    ENDINGS_PER_SECOND, EXECUTING_MAX, GREET_US, GREETINGS_PER_SECOND, REQUESTS_PER_SECOND, RESPONSE_BLOCKS,
+};
 use crate::execution::{Execution, Judged};
 use crate::lanes::{Lanes, Reason};
 use crate::testing::{
@@ -362,6 +365,58 @@ fn who_works_in_an_ended_epoch_is_told_and_who_tells_is_not_answered() {
     assert_eq!(answers(&end), vec![]);
 }
 
+/// The requests for epochs among what a replica does: whom it asks, and by which id.
+fn greetings(effects: Vec<Effect>) -> Vec<(ValidatorIndex, u64)> {
+    let asked = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Send {
+            to: Recipients::One(to),
+            message: PeerMessage::Request(Request { id, query: Query::Epoch }),
+        } => Some((to, id)),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[test]
+fn who_connects_is_asked_and_nobody_else_is_asked_again() {
+    let anchor = &blocks(1, |_| Cut::genesis(4))[0];
+    let mut replica = in_second_epoch(anchor);
+    let at = |us: u64| Time { monotonic_us: us, wall_ms: us / 1_000 };
+    replica.handle(at(1), Event::Start);
+    // Of n validators each asked n times by each, there would be n cubed requests when all start at once.
+    for peer in 1..4 {
+        let asked = greetings(replica.handle(at(u64::from(peer)), Event::Connected(lane(peer))));
+        assert_eq!(asked.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [lane(peer)]);
+    }
+    // Whoever is silent is asked again, each in its own time.
+    assert!(greetings(replica.handle(at(GREET_US), Event::Tick)).is_empty());
+    assert_eq!(greetings(replica.handle(at(GREET_US + 3), Event::Tick)).len(), 3);
+}
+
+#[test]
+fn who_asks_for_greetings_again_and_again_is_shown_little() {
+    let anchor = &blocks(1, |_| Cut::genesis(4))[0];
+    let mut replica = in_second_epoch(anchor);
+    let at = |us: u64| Time { monotonic_us: us, wall_ms: us / 1_000 };
+    replica.handle(at(1), Event::Start);
+    replica.handle(at(1), Event::Connected(lane(1)));
+    let mut shown = |us: u64, from: u16| -> u64 {
+        let answers = (0..1_000).map(|id| {
+            let message = check(PeerMessage::Request(Request { id, query: Query::Epoch })).unwrap();
+            let effects = replica.handle(at(us), Event::Peer { from: lane(from), message });
+            let answered = |effect: &Effect| match effect {
+                Effect::Send { message: PeerMessage::Response(response), .. } => response.id == id,
+                _ => false,
+            };
+            u64::from(effects.iter().any(answered))
+        });
+        answers.sum()
+    };
+    assert_eq!(shown(2, 1), GREETINGS_PER_SECOND);
+    assert_eq!(shown(2, 2), GREETINGS_PER_SECOND, "each peer has its own");
+    assert_eq!(shown(1_000_002, 1), GREETINGS_PER_SECOND);
+}
+
 #[test]
 fn nothing_new_is_signed_before_a_quorum_has_answered_after_showing_all_that_it_holds() {
     let anchor = &blocks(1, |_| Cut::genesis(4))[0];
@@ -370,15 +425,7 @@ fn nothing_new_is_signed_before_a_quorum_has_answered_after_showing_all_that_it_
     replica.handle(at(1), Event::Start);
     let mut asked = BTreeMap::new();
     for peer in 1..4 {
-        for effect in replica.handle(at(1), Event::Connected(lane(peer))) {
-            if let Effect::Send {
-                to: tonle_consensus::Recipients::One(to),
-                message: PeerMessage::Request(Request { id, query: Query::Epoch }),
-            } = effect
-            {
-                asked.insert(to, id);
-            }
-        }
+        asked.extend(greetings(replica.handle(at(1), Event::Connected(lane(peer)))));
     }
     assert_eq!(asked.len(), 3, "every peer is asked as soon as it is connected");
     let mut signs =
@@ -408,7 +455,7 @@ fn nothing_new_is_signed_before_a_quorum_has_answered_after_showing_all_that_it_
     let request = check(PeerMessage::Request(Request { id: 7, query: Query::Epoch })).unwrap();
     let effects = replica.handle(at(90_000), Event::Peer { from: lane(3), message: request });
     let sent = effects.into_iter().filter_map(|effect| match effect {
-        Effect::Send { to: tonle_consensus::Recipients::One(to), message } if to == lane(3) => Some(message),
+        Effect::Send { to: Recipients::One(to), message } if to == lane(3) => Some(message),
         _ => None,
     });
     let answer = PeerMessage::Response(Response { id: 7, found: Found::Epoch(Some(epoch)) });

@@ -43,7 +43,7 @@ impl Lanes {
         self.quorum = self.set.quorum();
         self.leaders.clear();
         if let Some(recovery) = &mut self.recovery {
-            recovery.words.clear();
+            recovery.forget_places();
         }
         (self.grown, self.resend) = (Grown::default(), Resend::default());
         self.me = me;

@@ -9,18 +9,18 @@ mod fetch;
 mod lane;
 mod own;
 mod proposing;
+mod recovery;
 mod sending;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_consensus::{SigningContext, ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Digest, PublicKey, Signature, Verified};
 use tonle_ledger::SignedTransaction;
 
-use crate::bounds::{BATCH_BYTES_MAX, LANE_RECOVERY_US, lane_window_bytes};
+use crate::bounds::{BATCH_BYTES_MAX, lane_window_bytes};
 use crate::{Acknowledgement, Batch, Cut, Effect, LaneFork, LaneStatus, Misbehaviour, Query, Refusal, Tip};
 
 pub(crate) use fetch::{Fetch, Want};
@@ -30,20 +30,11 @@ pub(crate) use proposing::{Judgement, Limits, want};
 use acknowledged::Acknowledged;
 use lane::{Admission, Lane};
 use own::{OwnLane, Submission};
+use recovery::Recovery;
 use sending::{Grown, Resend};
 
 /// How long a batch whose successor is here may take to come by itself, in microseconds.
 const GAP_PATIENCE_US: u64 = 50_000;
-/// A claimed end of one's own lane that was asked for this often in vain is disregarded.
-const RECOVERY_ATTEMPTS: u32 = 16;
-
-/// Where one's own lane stands, asked of peers after the batch log was lost.
-#[derive(Debug)]
-struct Recovery {
-    since_us: Option<u64>,
-    next_us: Option<u64>,
-    words: BTreeMap<ValidatorIndex, Tip>,
-}
 
 /// All lanes. See the module.
 #[derive(Debug)]
@@ -79,7 +70,7 @@ impl Lanes {
             lanes,
             acknowledged: (0..count).map(|_| Acknowledged::new(count)).collect(),
             own: None,
-            recovery: lane_lost.then(|| Recovery { since_us: None, next_us: None, words: BTreeMap::new() }),
+            recovery: lane_lost.then(Recovery::default),
             leaders: Vec::new(),
             grown: Grown::default(),
             resend: Resend::default(),
@@ -112,7 +103,7 @@ impl Lanes {
         if let (None, Some(me), Some(key)) = (&self.own, self.me, key) {
             let tip = self.lane(me).map_or(Tip::EMPTY, Lane::tip);
             self.own = Some(OwnLane::new(context.genesis, key, tip));
-            self.recovery = Some(Recovery { since_us: None, next_us: None, words: BTreeMap::new() });
+            self.recovery = Some(Recovery::default());
         }
     }
 
@@ -226,7 +217,7 @@ impl Lanes {
                 words.heard(from.index(), line.tip, lane);
             }
             if let Some(recovery) = self.recovery.as_mut().filter(|_| self.me == Some(line.lane)) {
-                recovery.words.insert(from, line.tip);
+                recovery.heard(from, line.tip);
             }
         }
     }
@@ -289,10 +280,9 @@ impl Lanes {
             })
             .collect();
         if let (Some(recovery), Some(lane)) = (&self.recovery, self.me.and_then(|me| self.lane(me))) {
-            let claims = recovery.words.iter().filter(|(_, tip)| tip.seq > lane.tip().seq);
-            wants.extend(claims.map(|(peer, tip)| Want {
+            wants.extend(recovery.claims(lane.tip().seq).map(|(peer, tip)| Want {
                 query: Query::Batches { digest: tip.digest, floor: lane.tip().seq },
-                hints: vec![*peer],
+                hints: vec![peer],
                 patience_us: 0,
             }));
         }
@@ -305,13 +295,7 @@ impl Lanes {
         let Some(me) = self.me else { return };
         let count = self.lanes.len();
         let (Some(recovery), Some(lane)) = (&mut self.recovery, self.lanes.get(me.index())) else { return };
-        let since = *recovery.since_us.get_or_insert(now_us);
-        recovery.next_us = Some(now_us.saturating_add(LANE_RECOVERY_US));
-        recovery.words.retain(|_, tip| fetch.attempts(&tip.digest) < RECOVERY_ATTEMPTS || tip.seq <= lane.tip().seq);
-        let heard = recovery.words.len().saturating_add(1);
-        let enough = heard >= count || (heard >= self.quorum && now_us >= since.saturating_add(LANE_RECOVERY_US));
-        let here = recovery.words.values().all(|tip| tip.seq <= lane.tip().seq);
-        if !enough || !here {
+        if !recovery.is_over(now_us, lane.tip().seq, (count, self.quorum), fetch) {
             return;
         }
         let (base, tip) = (lane.base(), lane.tip());
@@ -326,7 +310,7 @@ impl Lanes {
     /// When something here is due by time.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let sealing = self.own.as_ref().filter(|own| self.can_seal(own)).and_then(OwnLane::deadline);
-        let recovering = self.recovery.as_ref().and_then(|recovery| recovery.next_us);
+        let recovering = self.recovery.as_ref().and_then(Recovery::deadline);
         [sealing, self.grown.deadline(), self.resend.deadline(), recovering].into_iter().flatten().min()
     }
 

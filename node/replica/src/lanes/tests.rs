@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tonle_consensus::Recipients;
 use tonle_crypto::Digest;
 
-use super::fetch::{Fetch, Want};
+use super::fetch::Fetch;
 use super::lane::{Admission, Lane, Reason, Walk};
 use super::{Judgement, Lanes, Limits};
 use crate::bounds::{
-    ACKNOWLEDGE_DELAY_US, BATCH_AGE_US, BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, FETCH_ROUND_US, FETCH_TIMEOUT_US,
+    ACKNOWLEDGE_DELAY_US, BATCH_AGE_US, BATCH_DIRECT_BYTES, BATCH_SEAL_BYTES, FETCH_TIMEOUT_US, LANE_RECOVERY_US,
     LANE_WINDOW_BATCHES, POOL_BYTES_MAX, RESEND_US,
 };
 use crate::testing::{NODES, batch, batch_of, batches, key, lane, set, signing, transaction};
@@ -475,54 +475,6 @@ fn lost_log_asks_peers_before_the_lane_goes_on() {
     assert!(matches!(sealed[..], [Effect::SignBatch { seq: 3, .. }]), "{sealed:?}");
 }
 
-fn want(number: u8, hints: &[u16]) -> Want {
-    let query = Query::Block { digest: Digest::from_bytes([number; 32]) };
-    Want { query, hints: hints.iter().map(|index| lane(*index)).collect(), patience_us: 0 }
-}
-
-#[test]
-fn fetch_rotates_over_all_peers_and_never_stops() {
-    let mut fetch = Fetch::default();
-    (1..4).for_each(|peer| fetch.connected(lane(peer)));
-    let (mut asked, mut now) = (Vec::new(), 0);
-    while asked.len() < 7 {
-        fetch.want(now, vec![want(1, &[3])]);
-        asked.extend(fetch.poll(now).into_iter().map(|(peer, _)| peer.get()));
-        now = fetch.deadline().unwrap();
-    }
-    assert_eq!(asked, [3, 1, 2, 3, 1, 2, 3]);
-    assert_eq!(now, 7 * FETCH_TIMEOUT_US);
-    fetch.want(now, Vec::new());
-    assert_eq!((fetch.deadline(), fetch.missing().0), (None, 0), "what is not wanted any more is forgotten");
-}
-
-#[test]
-fn empty_answer_goes_to_the_next_peer_at_once_and_a_round_ends_in_a_pause() {
-    let mut fetch = Fetch::default();
-    (1..3).for_each(|peer| fetch.connected(lane(peer)));
-    fetch.want(0, vec![want(1, &[])]);
-    let (first, request) = fetch.poll(0).pop().unwrap();
-    assert_eq!(fetch.answered(1, lane(2), request.id), None, "only who was asked can answer");
-    assert!(fetch.answered(1, first, request.id).is_some());
-    assert_eq!(fetch.answered(1, first, request.id), None, "only once");
-    let (second, request) = fetch.poll(1).pop().unwrap();
-    assert_ne!(first, second);
-    fetch.answered(2, second, request.id);
-    assert!(fetch.poll(2).is_empty());
-    assert_eq!(fetch.poll(2 + FETCH_ROUND_US).len(), 1);
-}
-
-#[test]
-fn disconnected_peer_is_replaced() {
-    let mut fetch = Fetch::default();
-    fetch.connected(lane(1));
-    fetch.want(0, vec![want(1, &[])]);
-    assert_eq!(fetch.poll(0).len(), 1);
-    fetch.disconnected(5, lane(1));
-    fetch.connected(lane(2));
-    assert_eq!(fetch.poll(5)[0].0, lane(2));
-}
-
 #[test]
 fn lanes_follow_validator_order() {
     let held = lanes(0);
@@ -589,4 +541,25 @@ fn who_takes_a_new_key_packs_again_what_no_block_ordered_and_who_leaves_refuses_
     let mut out = Vec::new();
     leaving.enter(5, &next(&[1, 2, 3, 7]), None, &mut out);
     assert!(matches!(out[..], [Effect::Refused { ticket: 2, reason: Refusal::NoLane }]), "{out:?}");
+}
+
+#[test]
+fn who_names_another_end_of_ones_lost_lane_each_time_draws_few_requests_and_cannot_keep_it_closed() {
+    let mut lanes = Lanes::new(&signing(), Some(lane(0)), &empty_cut(), &[], true);
+    let (mut fetch, mut out) = (Fetch::default(), Vec::new());
+    (1..4).for_each(|peer| fetch.connected(lane(peer)));
+    lanes.submit(0, &transaction(9, 0), 1, &mut out);
+    (1..3).for_each(|peer| acknowledge(&mut lanes, peer, 0, Tip::EMPTY));
+    let mut asked = 0;
+    // A word a millisecond for as long as it takes to hear a quorum, and as long again.
+    for now_us in (0..2 * LANE_RECOVERY_US).step_by(1_000) {
+        let digest = Digest::from_bytes([now_us.to_be_bytes(); 4].concat().try_into().unwrap());
+        acknowledge(&mut lanes, 3, 0, Tip { seq: 1 + now_us, digest });
+        lanes.recover_own(now_us, &fetch);
+        lanes.seal(now_us, &mut out);
+        fetch.want(now_us, lanes.gaps());
+        asked += u64::try_from(fetch.poll(now_us).len()).unwrap();
+    }
+    assert!(asked <= 1 + 2 * LANE_RECOVERY_US / FETCH_TIMEOUT_US, "{asked}");
+    assert!(matches!(out[..], [Effect::SignBatch { seq: 1, .. }]), "{out:?}");
 }

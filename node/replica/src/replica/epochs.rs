@@ -168,6 +168,7 @@ impl Replica {
         self.exposure.forget_places();
         self.allowance.forget_places();
         self.endings.forget_places();
+        self.greetings.forget_places();
         self.rejoin.forget();
     }
 }
