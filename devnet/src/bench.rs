@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::defaults::LOAD_ACCOUNTS;
+use crate::load::Law;
 use crate::screen::{print, print_json, spinner, step};
 
 use report::Report;
@@ -41,6 +43,12 @@ pub struct Arguments {
     /// How often each measurement is made; the median and the spread are shown
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     runs: u8,
+    /// Accounts of each network, over all its participants; g has 1,000,000 at least
+    #[arg(long, value_name = "N", default_value_t = LOAD_ACCOUNTS)]
+    accounts: usize,
+    /// Draw payers and payees by Zipf's law (the k-th 1/k as often as the first) instead of evenly; g and h always do
+    #[arg(long)]
+    zipf: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -54,7 +62,9 @@ pub struct Arguments {
 /// # Errors
 /// When a network does not come up, or when what it did is wrong: the supply, the roots, a transfer lost.
 pub async fn run(arguments: &Arguments, store: StoreSpeed) -> Result<()> {
-    let effort = if arguments.quick { Effort::quick() } else { Effort::full(arguments.runs) };
+    let law = if arguments.zipf { Law::Zipf } else { Law::Even };
+    let effort =
+        if arguments.quick { Effort::quick(law) } else { Effort::full(arguments.runs, arguments.accounts, law) };
     let chosen: Vec<Scenario> = match (arguments.scenario.is_empty(), arguments.quick) {
         (false, _) => arguments.scenario.clone(),
         (true, true) => Scenario::QUICK.to_vec(),

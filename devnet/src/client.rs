@@ -23,6 +23,9 @@ const ROUND_PAUSE: Duration = Duration::from_millis(200);
 /// Pause when a node is busy and does not say for how long.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
+/// The service for clients, over one connection.
+pub type Ledger = LedgerServiceClient<Channel>;
+
 /// Which nodes to ask.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Target {
@@ -64,7 +67,7 @@ impl Node {
 
     /// The service for clients.
     #[must_use]
-    pub fn ledger(&self) -> LedgerServiceClient<Channel> {
+    pub fn ledger(&self) -> Ledger {
         LedgerServiceClient::new(self.channel.clone())
     }
 
@@ -198,7 +201,7 @@ impl Client {
     /// The answer no, or what the last node said when nobody answered in time.
     pub async fn ask<T, F, R>(&self, patience: Duration, call: F) -> Result<T, Status>
     where
-        F: Fn(LedgerServiceClient<Channel>, Duration) -> R,
+        F: Fn(Ledger, Duration) -> R,
         R: Future<Output = Result<tonic::Response<T>, Status>>,
     {
         let deadline = Instant::now() + patience;
@@ -234,9 +237,8 @@ impl Client {
     /// # Errors
     /// When none answers.
     pub async fn status(&self) -> Result<GetStatusResponse> {
-        let ask = |mut ledger: LedgerServiceClient<Channel>, patience| async move {
-            ledger.get_status(timed(GetStatusRequest {}, patience)).await
-        };
+        let ask =
+            |mut ledger: Ledger, patience| async move { ledger.get_status(timed(GetStatusRequest {}, patience)).await };
         self.ask(ANSWER_PATIENCE, ask).await.map_err(|status| describe(&status))
     }
 }

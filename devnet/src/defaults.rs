@@ -20,7 +20,7 @@ pub const LOAD_ACCOUNTS: usize = 10_000;
 /// What their names begin with.
 pub const LOAD_PREFIX: &str = "load-";
 /// What each of them has, in minor units: 1,000,000 riel.
-const LOAD_BALANCE_MINOR: u64 = 100_000_000;
+pub(crate) const LOAD_BALANCE_MINOR: u64 = 100_000_000;
 
 /// Ids and names of banks and payment providers that work in Cambodia; the first ones are validators.
 const BANKS: [(&str, &str); 31] = [
@@ -130,7 +130,8 @@ pub fn genesis(validators: usize, keys: &KeySource, created_ms: u64) -> Result<G
             network_key: keys.network(id).public(),
         });
     }
-    let ids: Vec<ParticipantId> = participants.iter().map(|participant| participant.id).collect();
+    let mut ids: Vec<ParticipantId> = participants.iter().map(|participant| participant.id).collect();
+    ids.sort_unstable();
     let genesis = Genesis {
         chain_name: "tonle-devnet".to_owned(),
         created_ms,
@@ -200,10 +201,17 @@ fn accounts(participants: &[ParticipantId]) -> Result<Vec<GenesisAccount>> {
     for (number, participant) in (0..LOAD_ACCOUNTS).zip(participants.iter().cycle()) {
         let mut account = Account::new(AccountKind::Wallet, &[], 0);
         account.set_balance(opening);
-        accounts
-            .push(GenesisAccount { id: AccountId::new(&format!("{LOAD_PREFIX}{number:05}@{participant}"))?, account });
+        accounts.push(GenesisAccount { id: load_account(number, *participant)?, account });
     }
     Ok(accounts)
+}
+
+/// The name of a load account. They go round the participants, which stand in order of their ids.
+///
+/// # Errors
+/// When the participant's id is too long for it.
+pub fn load_account(number: usize, participant: ParticipantId) -> Result<AccountId> {
+    Ok(AccountId::new(&format!("{LOAD_PREFIX}{number:05}@{participant}"))?)
 }
 
 fn balance(asset: &str, minor: u64) -> Result<Balance> {

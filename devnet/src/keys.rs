@@ -33,6 +33,12 @@ impl KeySource {
         Ok(KeySource(seed))
     }
 
+    /// Keys that follow from another secret key: whoever has that one has them all.
+    #[must_use]
+    pub fn below(key: &SecretKey) -> Self {
+        KeySource(*DEVELOPMENT_KEY.digest_parts(&[b"below", key.seed().as_slice()]).as_bytes())
+    }
+
     /// The key that `owner` uses for `purpose`.
     #[must_use]
     pub fn key(&self, purpose: &str, owner: &str) -> SecretKey {

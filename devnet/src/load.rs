@@ -5,25 +5,30 @@
 //! transfer sent only when the last one is answered, a stall would hide all but one of the latencies it causes.
 
 mod drive;
+mod opening;
 mod plan;
+mod population;
 mod report;
 mod tally;
 mod verdict;
+mod zipf;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tonle_crypto::Digest;
-use tonle_ledger::MAX_OPERATIONS;
+use tonle_ledger::{Asset, Genesis, MAX_OPERATIONS};
 
 use crate::client::{Client, Target};
-use crate::defaults::LOAD_PREFIX;
+use crate::defaults::LOAD_ACCOUNTS;
 use crate::directory::Directory;
 use crate::screen::{print, print_json};
 use crate::span;
 
 use plan::Plan;
+use population::Population;
+pub use population::{Accounts, Law};
 pub(crate) use report::LatencyMs;
 use report::Report;
 use tally::Tally;
@@ -31,6 +36,8 @@ use verdict::Verdict;
 
 /// Most transfers a second that may be asked for.
 const RATE_MAX: u32 = 1_000_000;
+/// In what is paid.
+const ASSET: &str = "KHR";
 /// Longest run: transactions are signed for a window of at most a day.
 const LONGEST: Duration = Duration::from_hours(20);
 
@@ -49,6 +56,15 @@ pub struct Arguments {
     /// Most transactions without an answer; above it sending waits, and the wait counts as latency
     #[arg(long, value_name = "K", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     in_flight: u32,
+    /// Accounts that take part, over all participants; those that are not there yet are opened first
+    #[arg(long, value_name = "N", default_value_t = LOAD_ACCOUNTS)]
+    accounts: usize,
+    /// Draw payers and payees by Zipf's law (the k-th 1/k as often as the first) instead of evenly
+    #[arg(long)]
+    zipf: bool,
+    /// Accounts that have a key of their own each, which signs for what they pay; for --batch 1
+    #[arg(long)]
+    own_keys: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -59,14 +75,32 @@ pub struct Arguments {
 /// What is sent.
 #[derive(Debug, Clone)]
 pub struct Demand {
-    /// Transfers a second.
-    pub rate: u32,
-    /// For how long.
-    pub span: Duration,
+    /// When.
+    pub pace: Pace,
     /// Transfers in one transaction.
     pub batch: usize,
     /// Most transactions without an answer.
     pub in_flight: u32,
+    /// Between whom.
+    pub accounts: Accounts,
+}
+
+/// When transfers are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// So many a second for so long, whatever the network does.
+    Fixed {
+        /// Transfers a second.
+        rate: u32,
+        /// For how long.
+        span: Duration,
+    },
+    /// So many, the next one whenever the number without an answer allows it: what the network takes. Latency then counts
+    /// from the moment of sending.
+    Flood {
+        /// How many.
+        transfers: u64,
+    },
 }
 
 /// Runs the load, and reports.
@@ -78,8 +112,12 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.span <= LONGEST, "--for is at most 20h");
     let directory = Directory::new(&arguments.target.dir)?;
     let client = Client::open(&arguments.target)?;
-    let Arguments { rate, span, batch, in_flight, .. } = *arguments;
-    let sent = send(&directory, &client, &Demand { rate, span, batch, in_flight }).await?;
+    let Arguments { rate, span, batch, in_flight, accounts, zipf, own_keys, .. } = *arguments;
+    let law = if zipf { Law::Zipf } else { Law::Even };
+    let accounts = Accounts { count: accounts, own_keys, law };
+    let demand = Demand { pace: Pace::Fixed { rate, span }, batch, in_flight, accounts };
+    prepare(&directory, &client, &accounts).await?;
+    let sent = send(&directory, &client, &demand).await?;
     let outcome = sent.judged(&directory, &client).await;
     if arguments.json {
         print_json(&outcome.report)?;
@@ -105,27 +143,41 @@ pub(crate) struct Outcome {
     report: Report,
 }
 
-/// Sends transfers from the load accounts of the devnet in `directory`, with a bar on the terminal.
+/// Opens those of `accounts` that are not there yet, with a bar on the terminal. Answers how many.
+///
+/// # Errors
+/// When a key is missing, or the chain refuses.
+pub(crate) async fn prepare(directory: &Directory, client: &Client, accounts: &Accounts) -> Result<u64> {
+    let genesis = genesis(directory, client).await?;
+    let population = Population::new(directory, &genesis, accounts)?;
+    opening::open(directory, client, &genesis, &population, Asset::new(ASSET)?).await
+}
+
+/// Sends transfers between accounts of the devnet in `directory` that are there, with a bar on the terminal.
 ///
 /// # Errors
 /// When it cannot begin.
 pub(crate) async fn send(directory: &Directory, client: &Client, demand: &Demand) -> Result<Sent> {
-    let status = client.status().await?;
-    let chain: [u8; 32] = status.chain_digest.as_ref().try_into().context("the node names no chain")?;
-    let chain = Digest::from_bytes(chain);
-    let genesis = crate::genesis::read(&directory.genesis())?;
-    if genesis.digest() != chain {
-        bail!("the nodes are of another chain than {}", directory.genesis().display());
-    }
-    let accounts = genesis.accounts.iter().map(|account| account.id);
-    let accounts = accounts.filter(|account| account.name().starts_with(LOAD_PREFIX)).collect();
-    let plan = Plan::new(directory, chain, accounts, demand)?;
+    let genesis = genesis(directory, client).await?;
+    let population = Population::new(directory, &genesis, &demand.accounts)?;
+    let plan = Plan::new(genesis.digest(), population, demand)?;
     let tally = Arc::new(Tally::new());
     let watch = report::Watch::start(&plan, &tally);
     let outcome = drive::drive(&plan, client, &tally, demand.in_flight).await;
     watch.finish();
     outcome?;
     Ok(Sent { plan, tally })
+}
+
+/// The genesis in the folder, which must be the nodes'.
+async fn genesis(directory: &Directory, client: &Client) -> Result<Genesis> {
+    let status = client.status().await?;
+    let chain: [u8; 32] = status.chain_digest.as_ref().try_into().context("the node names no chain")?;
+    let genesis = crate::genesis::read(&directory.genesis())?;
+    if genesis.digest() != Digest::from_bytes(chain) {
+        bail!("the nodes are of another chain than {}", directory.genesis().display());
+    }
+    Ok(genesis)
 }
 
 impl Sent {

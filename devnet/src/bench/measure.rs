@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::network::Network;
-use crate::load::{self, Demand, LatencyMs};
+use crate::load::{self, Demand, LatencyMs, Pace};
 use crate::process::cpu_time;
 
 /// Below this, in milliseconds, the 99th percentile must stay for a rate to hold.
@@ -87,7 +87,7 @@ pub(super) async fn sample(network: &Network, rate: u32, batch: usize, span: Dur
     let time = || -> Duration { processes.iter().filter_map(|process| cpu_time(*process)).sum() };
     let own = || cpu_time(std::process::id()).unwrap_or_default();
     let (nodes_before, own_before) = (time(), own());
-    let demand = Demand { rate, span, batch, in_flight: IN_FLIGHT };
+    let demand = Demand { pace: Pace::Fixed { rate, span }, batch, in_flight: IN_FLIGHT, accounts: network.accounts };
     let sent = load::send(&network.directory, &network.client()?, &demand).await?;
     let (nodes, load) = (time().saturating_sub(nodes_before), own().saturating_sub(own_before));
     let outcome = sent.judged(&network.directory, &network.client()?).await;

@@ -9,21 +9,33 @@ use anyhow::Result;
 use crate::client::Client;
 use crate::control::{Request, ask};
 use crate::directory::{Directory, ValidatorProcess};
+use crate::load::{self, Accounts};
 use crate::up::{Options, start, stop};
 
 /// A running network. It is to be stopped; [`stop_all`] stops what was left.
 pub(super) struct Network {
     pub(super) directory: Directory,
     pub(super) validators: usize,
+    /// Who pays whom on it.
+    pub(super) accounts: Accounts,
 }
 
 impl Network {
-    /// Founds and starts one of `validators` below `folder`; without the relay unless links are to be disturbed.
-    pub(super) async fn start(folder: &Path, name: &str, validators: usize, relay: bool) -> Result<Self> {
+    /// Founds and starts one of `validators` below `folder`, and opens its accounts; without the relay unless links are
+    /// to be disturbed.
+    pub(super) async fn start(
+        folder: &Path,
+        name: &str,
+        validators: usize,
+        relay: bool,
+        accounts: Accounts,
+    ) -> Result<Self> {
         let directory = Directory::new(&folder.join(name))?;
         let options = Options { validators: Some(validators), direct: !relay, ..Options::default() };
         start(&directory, &options).await?;
-        Ok(Network { directory, validators })
+        let network = Network { directory, validators, accounts };
+        load::prepare(&network.directory, &network.client()?, &accounts).await?;
+        Ok(network)
     }
 
     /// Clients of all its nodes.

@@ -18,6 +18,7 @@ use super::network::Network;
 use super::report::Measured;
 use super::search::Search;
 use crate::control::Request;
+use crate::load::{Accounts, Law};
 
 /// Validators, unless a scenario says otherwise.
 const VALIDATORS: usize = 4;
@@ -49,6 +50,9 @@ pub(super) enum Scenario {
 /// How thoroughly to measure.
 #[derive(Debug, Clone)]
 pub(super) struct Effort {
+    /// Accounts of a network, and how they are drawn.
+    accounts: usize,
+    law: Law,
     /// One run at a rate.
     span: Duration,
     runs: usize,
@@ -61,14 +65,14 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    pub(super) fn full(runs: u8) -> Self {
+    pub(super) fn full(runs: u8, accounts: usize, law: Law) -> Self {
         let (span, try_span) = (Duration::from_secs(10), Duration::from_secs(6));
-        Effort { span, runs: usize::from(runs), tries: 12, try_span, rates: &[100, 1_000, 5_000] }
+        Effort { accounts, law, span, runs: usize::from(runs), tries: 12, try_span, rates: &[100, 1_000, 5_000] }
     }
 
-    pub(super) fn quick() -> Self {
+    pub(super) fn quick(law: Law) -> Self {
         let span = Duration::from_secs(2);
-        Effort { span, runs: 1, tries: 4, try_span: span, rates: &[100] }
+        Effort { accounts: 1_000, law, span, runs: 1, tries: 4, try_span: span, rates: &[100] }
     }
 
     fn at_rate(&self) -> Duration {
@@ -145,9 +149,11 @@ pub(super) async fn run(
     bar.set_message(format!("{scenario}: starting validators"));
     let mut points = Vec::new();
     let mut best = None;
+    let accounts = Accounts { count: effort.accounts, own_keys: scenario != Scenario::C, law: effort.law };
     let sizes: &[usize] = if scenario == Scenario::F { &Scenario::SIZES } else { &[VALIDATORS] };
     for size in sizes {
-        let network = Network::start(folder, &format!("{scenario}-{size}"), *size, scenario == Scenario::E).await?;
+        let network =
+            Network::start(folder, &format!("{scenario}-{size}"), *size, scenario == Scenario::E, accounts).await?;
         let bench = Bench { network: &network, effort, machine, bar };
         match scenario {
             Scenario::A => points.extend(bench.rates("").await?),

@@ -86,11 +86,12 @@ pub(super) async fn drive(plan: &Plan, client: &Client, tally: &Arc<Tally>, in_f
     for number in 0..plan.transactions() {
         let Some(transaction) = signed.next().await else { break };
         let transaction = transaction?;
-        let intended = start + plan.intended(number);
-        if intended > Instant::now() {
+        let intended = plan.intended(number).map(|after| start + after);
+        if let Some(intended) = intended.filter(|intended| *intended > Instant::now()) {
             sleep_until(intended.into()).await;
         }
         let permit = Arc::clone(&permits).acquire_owned().await?;
+        let intended = intended.unwrap_or_else(Instant::now);
         let (routes, tally) = (Arc::clone(&routes), Arc::clone(tally));
         let place = usize::try_from(number)?;
         tasks.spawn(async move {

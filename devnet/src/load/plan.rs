@@ -1,5 +1,7 @@
 //! What is paid by whom, when: decided and signed ahead, by threads of their own, as far as a bounded buffer goes.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -8,39 +10,33 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 use tonle_crypto::{Digest, SecretKey};
-use tonle_ledger::{AccountId, Amount, Asset, Operation, TransactionBody, Transfer};
+use tonle_ledger::{Amount, Asset, Operation, TransactionBody, Transfer};
 
-use super::Demand;
-use crate::directory::Directory;
+use super::population::{Member, Population};
+use super::{ASSET, Demand, Pace};
 use crate::founding::now_ms;
-use crate::keys;
 
 /// Threads that sign.
 const SIGNERS: usize = 2;
+/// Accounts' keys that one thread keeps, so that those who pay often are derived once.
+const KEYS_KEPT: usize = 65_536;
 /// Transfers that one thread signs ahead.
 const AHEAD: usize = 4_096;
 /// The validity window: this long before the run, for clocks that are behind, and after it.
 const WINDOW_BEFORE_MS: u64 = 60_000;
 const WINDOW_AFTER_MS: u64 = 900_000;
+/// ... and of a run that takes as long as it takes.
+const FLOOD_WINDOW_MS: u64 = 20 * 3_600_000;
 /// Largest amount, in hundreds of minor units (whole riel): small against the opening balance, so that a run of hours
 /// empties no account.
 const RIEL_MAX: u64 = 10;
 
-/// A bank's payers.
-#[derive(Clone)]
-struct Bank {
-    key: SecretKey,
-    accounts: Vec<AccountId>,
-}
-
 /// A run of load.
 pub(super) struct Plan {
-    /// Transfers a second.
-    pub(super) rate: u32,
+    /// When.
+    pub(super) pace: Pace,
     /// Transfers in a transaction.
     pub(super) batch: usize,
-    /// For how long.
-    pub(super) span: Duration,
     transactions: u64,
     work: Work,
 }
@@ -54,45 +50,37 @@ struct Work {
     not_before_ms: u64,
     not_after_ms: u64,
     asset: Asset,
-    banks: Vec<Bank>,
-    payees: Vec<AccountId>,
+    population: Population,
 }
 
+/// The keys of accounts that paid, by bank and place.
+type Keys = HashMap<(usize, u64), SecretKey>;
+
 impl Plan {
-    pub(super) fn new(directory: &Directory, chain: Digest, accounts: Vec<AccountId>, demand: &Demand) -> Result<Self> {
-        let Demand { rate, span, batch, .. } = *demand;
-        ensure!(
-            accounts.len() > 1,
-            "this chain has no accounts for load: `tonle devnet up` in a new folder makes them"
-        );
-        let mut banks: Vec<(String, Bank)> = Vec::new();
-        for account in &accounts {
-            let id = account.participant().to_string();
-            match banks.iter_mut().find(|(bank, _)| *bank == id) {
-                Some((_, bank)) => bank.accounts.push(*account),
-                None => {
-                    let key = keys::load(&directory.participant_key(&id))?;
-                    banks.push((id, Bank { key, accounts: vec![*account] }));
-                }
-            }
-        }
+    pub(super) fn new(chain: Digest, population: Population, demand: &Demand) -> Result<Self> {
+        let Demand { pace, batch, .. } = *demand;
+        ensure!(batch == 1 || !population.own_keys, "one signature pays for one account that has a key of its own");
         let mut run = [0u8; 8];
         let mut file = std::fs::File::open("/dev/urandom").context("no random source")?;
         std::io::Read::read_exact(&mut file, &mut run)?;
         let now = now_ms();
-        let span_ms = u64::try_from(span.as_millis())?;
-        let transfers = u64::from(rate) * span_ms / 1_000;
+        let (transfers, window_ms) = match pace {
+            Pace::Fixed { rate, span } => {
+                let span_ms = u64::try_from(span.as_millis())?;
+                (u64::from(rate) * span_ms / 1_000, span_ms + WINDOW_AFTER_MS)
+            }
+            Pace::Flood { transfers } => (transfers, FLOOD_WINDOW_MS),
+        };
         let work = Work {
             chain,
             run,
             batch,
             not_before_ms: now.saturating_sub(WINDOW_BEFORE_MS),
-            not_after_ms: now + span_ms + WINDOW_AFTER_MS,
-            asset: Asset::new("KHR")?,
-            banks: banks.into_iter().map(|(_, bank)| bank).collect(),
-            payees: accounts,
+            not_after_ms: now + window_ms,
+            asset: Asset::new(ASSET)?,
+            population,
         };
-        Ok(Plan { rate, batch, span, transactions: transfers.div_ceil(u64::try_from(batch)?), work })
+        Ok(Plan { pace, batch, transactions: transfers.div_ceil(u64::try_from(batch)?), work })
     }
 
     /// Transactions of the run.
@@ -105,11 +93,12 @@ impl Plan {
         self.transactions.saturating_mul(u64::try_from(self.batch).unwrap_or(u64::MAX))
     }
 
-    /// When transaction `number` is meant to be sent, after the start.
-    pub(super) fn intended(&self, number: u64) -> Duration {
+    /// When transaction `number` is meant to be sent, after the start; none for as soon as it may.
+    pub(super) fn intended(&self, number: u64) -> Option<Duration> {
+        let Pace::Fixed { rate, .. } = self.pace else { return None };
         let transfers = u128::from(number) * u128::try_from(self.batch).unwrap_or(u128::MAX);
-        let nanoseconds = transfers.saturating_mul(1_000_000_000) / u128::from(self.rate);
-        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+        let nanoseconds = transfers.saturating_mul(1_000_000_000) / u128::from(rate);
+        Some(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
     }
 
     /// Starts the signing threads. They end with the run, or when the receiver is dropped.
@@ -120,8 +109,9 @@ impl Plan {
             let (sender, receiver) = mpsc::channel(ahead);
             let (work, transactions) = (self.work.clone(), self.transactions);
             let sign = move || {
+                let mut keys = Keys::new();
                 for number in (0..transactions).skip(first).step_by(SIGNERS) {
-                    if sender.blocking_send(work.sign(number)).is_err() {
+                    if sender.blocking_send(work.sign(number, &mut keys)).is_err() {
                         return;
                     }
                 }
@@ -149,17 +139,16 @@ impl Signed {
 }
 
 impl Work {
-    fn sign(&self, number: u64) -> Result<Bytes> {
-        let banks = u64::try_from(self.banks.len())?;
-        let bank = self.banks.get(usize::try_from(number % banks)?).context("a bank")?;
-        let round = usize::try_from(number / banks)?;
-        // The same numbers give the same payees in every run; only the nonce differs.
+    /// A transaction of one bank, after the other banks' turns. The same numbers give the same payments in every run;
+    /// only the nonce differs.
+    fn sign(&self, number: u64, keys: &mut Keys) -> Result<Bytes> {
+        let turn = usize::try_from(number % u64::try_from(self.population.banks.len())?)?;
         let mut random = ChaCha8Rng::seed_from_u64(number);
         let mut operations = Vec::with_capacity(self.batch);
-        for place in 0..self.batch {
-            let payer = round.wrapping_mul(self.batch).wrapping_add(place) % bank.accounts.len();
-            let from = *bank.accounts.get(payer).context("a payer")?;
-            operations.push(self.transfer(from, &mut random)?);
+        let mut payer = Member { bank: turn, place: 0 };
+        for _ in 0..self.batch {
+            payer = self.population.draw_of(turn, &mut random);
+            operations.push(self.transfer(payer, &mut random)?);
         }
         let body = TransactionBody {
             chain: self.chain,
@@ -169,22 +158,31 @@ impl Work {
             nonce: [self.run, number.to_be_bytes()].concat(),
             operations,
         };
-        let signed = body.sign(&[&bank.key]).map_err(|rejection| anyhow!("{rejection}"))?;
+        let key = if self.population.own_keys {
+            self.own_key(payer, keys)?
+        } else {
+            &self.population.banks.get(turn).context("a bank")?.key
+        };
+        let signed = body.sign(&[key]).map_err(|rejection| anyhow!("{rejection}"))?;
         Ok(Bytes::copy_from_slice(signed.bytes()))
     }
 
-    fn transfer(&self, from: AccountId, random: &mut ChaCha8Rng) -> Result<Operation> {
-        let count = u64::try_from(self.payees.len())?;
-        let drawn = usize::try_from(random.next_u64() % count)?;
-        let payee = |place: usize| self.payees.get(place % self.payees.len()).copied().context("a payee");
-        let to = match payee(drawn)? {
-            to if to == from => payee(drawn + 1)?,
-            to => to,
-        };
+    fn own_key<'a>(&self, payer: Member, keys: &'a mut Keys) -> Result<&'a SecretKey> {
+        if keys.len() >= KEYS_KEPT {
+            keys.clear();
+        }
+        Ok(match keys.entry((payer.bank, payer.place)) {
+            Entry::Occupied(kept) => kept.into_mut(),
+            Entry::Vacant(free) => free.insert(self.population.key(payer)?),
+        })
+    }
+
+    fn transfer(&self, payer: Member, random: &mut ChaCha8Rng) -> Result<Operation> {
+        let payee = self.population.draw_but(payer, random);
         let riel = 1 + random.next_u64() % RIEL_MAX;
         Ok(Operation::Transfer(Box::new(Transfer {
-            from,
-            to,
+            from: self.population.account(payer)?,
+            to: self.population.account(payee)?,
             asset: self.asset,
             amount: Amount::from_minor(riel * 100),
             instruction_ref: None,
@@ -197,32 +195,37 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
-    use super::{Demand, Plan};
+    use super::{Demand, Pace, Plan};
     use crate::directory::Directory;
     use crate::founding::found;
+    use crate::load::population::{Accounts, Law, Population};
     use std::collections::BTreeSet;
     use std::time::Duration;
     use tonle_crypto::{Strict, Verify};
     use tonle_ledger::{Operation, SignedTransaction};
 
-    fn plan(rate: u32, span: Duration, batch: usize) -> (tempfile::TempDir, Plan) {
+    const ACCOUNTS: Accounts = Accounts { count: 1_000, own_keys: false, law: Law::Even };
+
+    fn plan_of(pace: Pace, batch: usize, accounts: Accounts) -> (tempfile::TempDir, Plan) {
         let temporary = tempfile::tempdir().unwrap();
         let directory = Directory::new(&temporary.path().join("net")).unwrap();
         let genesis = found(&directory, None, Some("s"), None).unwrap().genesis;
-        let accounts = genesis.accounts.iter().map(|account| account.id);
-        let accounts = accounts.filter(|account| account.name().starts_with("load-")).collect();
-        let plan =
-            Plan::new(&directory, genesis.digest(), accounts, &Demand { rate, span, batch, in_flight: 1 }).unwrap();
-        (temporary, plan)
+        let population = Population::new(&directory, &genesis, &accounts).unwrap();
+        let demand = Demand { pace, batch, in_flight: 1, accounts };
+        (temporary, Plan::new(genesis.digest(), population, &demand).unwrap())
+    }
+
+    fn plan(rate: u32, span: Duration, batch: usize) -> (tempfile::TempDir, Plan) {
+        plan_of(Pace::Fixed { rate, span }, batch, ACCOUNTS)
     }
 
     #[test]
     fn transfers_are_meant_to_be_sent_evenly_over_the_span() {
         let (_dir, plan) = plan(2_000, Duration::from_secs(30), 1);
         assert_eq!(plan.transfers(), 60_000);
-        assert_eq!(plan.intended(0), Duration::ZERO);
-        assert_eq!(plan.intended(1), Duration::from_micros(500));
-        assert_eq!(plan.intended(59_999), Duration::from_micros(29_999_500));
+        assert_eq!(plan.intended(0), Some(Duration::ZERO));
+        assert_eq!(plan.intended(1), Some(Duration::from_micros(500)));
+        assert_eq!(plan.intended(59_999), Some(Duration::from_micros(29_999_500)));
     }
 
     #[test]
@@ -230,7 +233,7 @@ mod tests {
         let (_dir, plan) = plan(1_000, Duration::from_secs(1), 300);
         assert_eq!(plan.transactions(), 4);
         assert_eq!(plan.transfers(), 1_200);
-        assert_eq!(plan.intended(2), Duration::from_millis(600));
+        assert_eq!(plan.intended(2), Some(Duration::from_millis(600)));
     }
 
     #[tokio::test]
@@ -251,7 +254,40 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), 100);
-        assert_eq!(payers.len(), 10_000);
+        // 10,000 draws leave out 1 in e^10 of 1,000.
+        assert!(payers.len() > 990, "{}", payers.len());
         assert_eq!(banks.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn accounts_with_keys_of_their_own_sign_for_what_they_pay() {
+        let accounts = Accounts { own_keys: true, law: Law::Zipf, ..ACCOUNTS };
+        let (_dir, plan) = plan_of(Pace::Flood { transfers: 200 }, 1, accounts);
+        assert_eq!((plan.transactions(), plan.intended(3)), (200, None));
+        let mut signed = plan.sign_ahead().unwrap();
+        let mut signers = BTreeSet::new();
+        while let Some(bytes) = signed.next().await {
+            let transaction = SignedTransaction::from_bytes(&bytes.unwrap()).unwrap();
+            transaction.verify(&plan.work.chain, &Strict).unwrap();
+            let [Operation::Transfer(transfer)] = transaction.operations() else { panic!("not one transfer") };
+            let [(key, _)] = transaction.signatures() else { panic!("not one signature") };
+            signers.insert((*key, transfer.from));
+        }
+        let payers: BTreeSet<_> = signers.iter().map(|(_, payer)| payer).collect();
+        assert!(payers.len() > 50);
+        assert_eq!(payers.len(), signers.len(), "each payer has one key");
+        let keys: BTreeSet<_> = signers.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), signers.len(), "no two payers share a key");
+    }
+
+    #[test]
+    fn a_batch_under_one_signature_is_of_accounts_without_keys() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = Directory::new(&temporary.path().join("net")).unwrap();
+        let genesis = found(&directory, None, None, None).unwrap().genesis;
+        let accounts = Accounts { own_keys: true, ..ACCOUNTS };
+        let population = Population::new(&directory, &genesis, &accounts).unwrap();
+        let demand = Demand { pace: Pace::Flood { transfers: 10 }, batch: 2, in_flight: 1, accounts };
+        assert!(Plan::new(genesis.digest(), population, &demand).is_err());
     }
 }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
+use super::Pace;
 use super::plan::Plan;
 use super::tally::{Counts, Tally};
 use super::verdict::{STRAGGLER_PATIENCE, Verdict};
@@ -62,7 +63,9 @@ impl Watch {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     validators: usize,
-    rate: u32,
+    /// What was asked for; none where it was as much as the network takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<u32>,
     batch: usize,
     submitted: u64,
     pub(super) finalized: u64,
@@ -75,7 +78,7 @@ pub(super) struct Report {
     roots_agree: bool,
     pub(super) rss_mb: Vec<u64>,
     #[serde(skip)]
-    span: Duration,
+    pace: Pace,
 }
 
 /// From the moment when it was meant to be sent to its final receipt, in milliseconds; none without any.
@@ -93,7 +96,10 @@ impl Report {
         let counts = tally.counts();
         Report {
             validators: verdict.validators,
-            rate: plan.rate,
+            rate: match plan.pace {
+                Pace::Fixed { rate, .. } => Some(rate),
+                Pace::Flood { .. } => None,
+            },
             batch: plan.batch,
             submitted: counts.submitted,
             finalized: counts.finalized,
@@ -111,7 +117,7 @@ impl Report {
             supply_ok: verdict.supply_ok,
             roots_agree: verdict.roots_agree,
             rss_mb: verdict.rss_mb.clone(),
-            span: plan.span,
+            pace: plan.pace,
         }
     }
 
@@ -120,13 +126,7 @@ impl Report {
         let ms = |latency: Option<f64>| latency.map_or("-".to_owned(), |latency| format!("{latency:.1} ms"));
         let LatencyMs { p50, p90, p99, p999, max } = self.latency_ms;
         let mut lines = vec![
-            format!(
-                "load       {} transfers/s for {:?}, batch {}, {} validators",
-                separated(self.rate.into()),
-                self.span,
-                self.batch,
-                self.validators
-            ),
+            format!("load       {}, batch {}, {} validators", asked(self.pace), self.batch, self.validators),
             format!(
                 "transfers  {} submitted  {} finalized  {} rejected  {} failed  {:.0}/s",
                 separated(self.submitted),
@@ -186,6 +186,13 @@ impl Report {
         }
         complaints.extend(verdict.complaints.iter().cloned());
         if complaints.is_empty() { None } else { Some(complaints.join("; ")) }
+    }
+}
+
+fn asked(pace: Pace) -> String {
+    match pace {
+        Pace::Fixed { rate, span } => format!("{} transfers/s for {span:?}", separated(rate.into())),
+        Pace::Flood { transfers } => format!("{} transfers, as many at a time as allowed", separated(transfers)),
     }
 }
 
