@@ -18,6 +18,7 @@
 //!
 //! Reads go through a [`View`], a consistent snapshot. Errors are all fatal: the process stops rather than goes on.
 
+mod compaction;
 mod database;
 mod error;
 mod finality;
@@ -34,6 +35,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use compaction::compacted_bytes;
 pub use database::{Database, Opened};
 pub use error::Error;
 pub use finality::FinalityProof;
