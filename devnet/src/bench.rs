@@ -5,28 +5,45 @@
 //!
 //! Must not know: how the load is sent and counted (`load`), how a network is run (`supervisor`).
 
+mod course;
+mod document;
+mod effort;
+mod growth;
 mod machine;
 mod measure;
 mod network;
+mod plot;
+mod reads;
 mod report;
+mod restart;
 mod scenario;
 mod search;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use indicatif::MultiProgress;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::defaults::LOAD_ACCOUNTS;
 use crate::load::Law;
 use crate::screen::{print, print_json, spinner, step};
 
+use course::Course;
+use effort::{Asked, Effort};
 use report::Report;
-use scenario::{Effort, Scenario};
+use scenario::Scenario;
 
-/// Puts of 100 bytes under 16-byte keys that the node's store takes in a second of one core, measured in a folder.
-pub type StoreSpeed = fn(&Path) -> Result<f64>;
+/// How to measure the node's store, which this library does not know.
+#[derive(Debug, Clone, Copy)]
+pub struct Store {
+    /// Puts of 100 bytes under 16-byte keys that it takes in a second of one core, measured in a folder.
+    pub puts_per_second: fn(&Path) -> Result<f64>,
+    /// Compacts the database in the data directory of a node that is down; the bytes that each table then takes.
+    pub compacted: fn(&Path) -> Result<BTreeMap<String, u64>>,
+}
 
 /// Arguments of `tonle devnet bench`.
 #[derive(Debug, clap::Args)]
@@ -37,21 +54,27 @@ pub struct Arguments {
     /// Say what the scenarios are and how long each takes, and end
     #[arg(long)]
     list: bool,
-    /// Less than a minute: scenarios a, b and c, once, for seconds. For their shape; the figures are rough
+    /// Less than a minute: scenarios a, b, c, g and h, once, small, for seconds. For their shape; the figures are rough
     #[arg(long)]
     quick: bool,
     /// How often each measurement is made; the median and the spread are shown
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     runs: u8,
-    /// Accounts of each network, over all its participants; g has 1,000,000 at least
-    #[arg(long, value_name = "N", default_value_t = LOAD_ACCOUNTS)]
-    accounts: usize,
+    /// Accounts of each network, over all its participants (10,000 without it, and g has 1,000,000)
+    #[arg(long, value_name = "N")]
+    accounts: Option<usize>,
+    /// Transfers of scenario g (10,000,000 without it)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..))]
+    transfers: Option<u64>,
     /// Draw payers and payees by Zipf's law (the k-th 1/k as often as the first) instead of evenly; g and h always do
     #[arg(long)]
     zipf: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
+    /// Write results.md and latency.svg into this folder as well
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
     /// Where the networks live while they are measured: on the disk that is to be measured
     #[arg(long, value_name = "FOLDER", default_value = ".devnet-bench")]
     dir: PathBuf,
@@ -61,19 +84,14 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When a network does not come up, or when what it did is wrong: the supply, the roots, a transfer lost.
-pub async fn run(arguments: &Arguments, store: StoreSpeed) -> Result<()> {
+pub async fn run(arguments: &Arguments, store: Store) -> Result<()> {
     let law = if arguments.zipf { Law::Zipf } else { Law::Even };
-    let effort =
-        if arguments.quick { Effort::quick(law) } else { Effort::full(arguments.runs, arguments.accounts, law) };
-    let chosen: Vec<Scenario> = match (arguments.scenario.is_empty(), arguments.quick) {
-        (false, _) => arguments.scenario.clone(),
-        (true, true) => Scenario::QUICK.to_vec(),
-        (true, false) => Scenario::ALL.to_vec(),
-    };
-    let takes = |scenarios: &[Scenario]| -> Duration { scenarios.iter().map(|each| each.takes(&effort)).sum() };
+    let Arguments { runs, accounts, transfers, .. } = *arguments;
+    let asked = Asked { runs, accounts, law, transfers };
+    let effort = if arguments.quick { Effort::quick(asked) } else { Effort::full(asked, LOAD_ACCOUNTS) };
     if arguments.list {
         for scenario in Scenario::ALL {
-            print(&format!("{scenario}  {} ({})", scenario.what(), minutes(scenario.takes(&effort))))?;
+            print(&format!("{scenario}  {} ({})", scenario.what(), minutes(effort.takes(&[scenario]))))?;
         }
         return Ok(());
     }
@@ -84,7 +102,7 @@ pub async fn run(arguments: &Arguments, store: StoreSpeed) -> Result<()> {
     );
     std::fs::create_dir_all(&arguments.dir).with_context(|| format!("cannot make {}", arguments.dir.display()))?;
     let outcome = tokio::select! {
-        outcome = measured(arguments, &effort, &chosen, takes(&chosen), store) => outcome,
+        outcome = measured(arguments, &effort, store) => outcome,
         () = ended_by_signal() => Err(anyhow!("interrupted")),
     };
     network::stop_all(&arguments.dir).await;
@@ -92,31 +110,40 @@ pub async fn run(arguments: &Arguments, store: StoreSpeed) -> Result<()> {
     let removed = std::fs::remove_dir_all(&arguments.dir);
     let report = outcome?;
     removed.with_context(|| format!("cannot remove {}", arguments.dir.display()))?;
+    if let Some(folder) = &arguments.write {
+        document::write(folder, &report)?;
+    }
     if arguments.json { print_json(&report) } else { Ok(()) }
 }
 
-async fn measured(
-    arguments: &Arguments,
-    effort: &Effort,
-    chosen: &[Scenario],
-    takes: Duration,
-    store: StoreSpeed,
-) -> Result<Report> {
+async fn measured(arguments: &Arguments, effort: &Effort, store: Store) -> Result<Report> {
+    let chosen: Vec<Scenario> = match (arguments.scenario.is_empty(), arguments.quick) {
+        (false, _) => arguments.scenario.clone(),
+        (true, true) => Scenario::QUICK.to_vec(),
+        (true, false) => Scenario::ALL.to_vec(),
+    };
     let say = |text: &str| if arguments.json { Ok(()) } else { print(text) };
-    say(&format!("{} scenarios, about {}", chosen.len(), minutes(takes)))?;
-    let bar = spinner();
+    say(&format!("{} scenarios, about {}", chosen.len(), minutes(effort.takes(&chosen))))?;
+    let screen = MultiProgress::new();
+    let bar = screen.add(spinner());
     bar.set_message("measuring the machine");
     let machine = machine::measure(&arguments.dir, store)?;
-    say(&machine.text())?;
+    screen.suspend(|| say(&machine.text()))?;
     let mut report = Report::new(machine);
     for scenario in chosen {
         let start = Instant::now();
-        let measured = scenario::run(*scenario, &arguments.dir, effort, &report.machine, &bar).await?;
-        bar.suspend(|| say(&step(&format!("{scenario}  {}", scenario.what()), start)))?;
-        bar.suspend(|| say(&measured.text()))?;
-        report.add(*scenario, measured);
+        let course =
+            Course { folder: &arguments.dir, effort, machine: &report.machine, store, screen: &screen, bar: &bar };
+        let measured = course.run(scenario, report.highest(Scenario::B)).await?;
+        screen.suspend(|| {
+            say(&step(&format!("{scenario}  {}", scenario.what()), start))?;
+            say(&measured.text())
+        })?;
+        report.add(scenario, measured);
     }
     bar.finish_and_clear();
+    report.machine.measured_after();
+    say(&format!("noise     {}", report.machine.noise_text()))?;
     Ok(report)
 }
 

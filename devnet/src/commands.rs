@@ -198,15 +198,16 @@ fn validators(text: &str) -> Result<usize> {
     Ok(count)
 }
 
-/// Runs a subcommand of `tonle devnet`; `store` measures the node's store, which this library does not know. On the main thread: validators that it starts live as long as that thread.
+/// Runs a subcommand of `tonle devnet`; `store` measures the node's store, which this library does not
+/// know. On the main thread: validators that it starts live as long as that thread.
 ///
 /// # Errors
 /// Why it could not do what was asked, or that the answer is no.
-pub fn run(command: Command, store: bench::StoreSpeed) -> Result<()> {
+pub fn run(command: Command, store: bench::Store) -> Result<()> {
     block_on(dispatch(command, store))
 }
 
-async fn dispatch(command: Command, store: bench::StoreSpeed) -> Result<()> {
+async fn dispatch(command: Command, store: bench::Store) -> Result<()> {
     match command {
         Command::Up(UpArguments { validators, detach, wait, json, seed, direct, epoch_length, folder }) => {
             let options = up::Options { validators, detach, wait, json, seed, direct, epoch_length };

@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use indicatif::MultiProgress;
 use tonle_crypto::Digest;
-use tonle_ledger::{Asset, Genesis, MAX_OPERATIONS};
+use tonle_ledger::{AccountId, Asset, Genesis, MAX_OPERATIONS};
 
 use crate::client::{Client, Target};
 use crate::defaults::LOAD_ACCOUNTS;
@@ -27,8 +28,8 @@ use crate::screen::{print, print_json};
 use crate::span;
 
 use plan::Plan;
-use population::Population;
 pub use population::{Accounts, Law};
+use population::{Member, Population};
 pub(crate) use report::LatencyMs;
 use report::Report;
 use tally::Tally;
@@ -116,8 +117,9 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let law = if zipf { Law::Zipf } else { Law::Even };
     let accounts = Accounts { count: accounts, own_keys, law };
     let demand = Demand { pace: Pace::Fixed { rate, span }, batch, in_flight, accounts };
-    prepare(&directory, &client, &accounts).await?;
-    let sent = send(&directory, &client, &demand).await?;
+    let screen = MultiProgress::new();
+    prepare(&directory, &client, &accounts, &screen).await?;
+    let sent = send(&directory, &client, &demand, &screen).await?;
     let outcome = sent.judged(&directory, &client).await;
     if arguments.json {
         print_json(&outcome.report)?;
@@ -143,30 +145,57 @@ pub(crate) struct Outcome {
     report: Report,
 }
 
-/// Opens those of `accounts` that are not there yet, with a bar on the terminal. Answers how many.
+/// Opens those of `accounts` that are not there yet, with a bar on `screen`. Answers how many.
 ///
 /// # Errors
 /// When a key is missing, or the chain refuses.
-pub(crate) async fn prepare(directory: &Directory, client: &Client, accounts: &Accounts) -> Result<u64> {
+pub(crate) async fn prepare(
+    directory: &Directory,
+    client: &Client,
+    accounts: &Accounts,
+    screen: &MultiProgress,
+) -> Result<u64> {
     let genesis = genesis(directory, client).await?;
     let population = Population::new(directory, &genesis, accounts)?;
-    opening::open(directory, client, &genesis, &population, Asset::new(ASSET)?).await
+    opening::open(directory, client, &genesis, &population, Asset::new(ASSET)?, screen).await
 }
 
-/// Sends transfers between accounts of the devnet in `directory` that are there, with a bar on the terminal.
+/// Sends transfers between accounts of the devnet in `directory` that are there, with a bar on `screen`.
 ///
 /// # Errors
 /// When it cannot begin.
-pub(crate) async fn send(directory: &Directory, client: &Client, demand: &Demand) -> Result<Sent> {
+pub(crate) async fn send(
+    directory: &Directory,
+    client: &Client,
+    demand: &Demand,
+    screen: &MultiProgress,
+) -> Result<Sent> {
     let genesis = genesis(directory, client).await?;
     let population = Population::new(directory, &genesis, &demand.accounts)?;
     let plan = Plan::new(genesis.digest(), population, demand)?;
     let tally = Arc::new(Tally::new());
-    let watch = report::Watch::start(&plan, &tally);
+    let watch = report::Watch::start(&plan, &tally, screen);
     let outcome = drive::drive(&plan, client, &tally, demand.in_flight).await;
     watch.finish();
     outcome?;
     Ok(Sent { plan, tally })
+}
+
+/// The names of the accounts that `accounts` draws most often: `ranks` of each bank, the most frequent first.
+///
+/// # Errors
+/// When a key is missing.
+pub(crate) async fn favourites(
+    directory: &Directory,
+    client: &Client,
+    accounts: &Accounts,
+    ranks: u64,
+) -> Result<Vec<AccountId>> {
+    let population = Population::new(directory, &genesis(directory, client).await?, accounts)?;
+    let members = (0..ranks.min(population.each))
+        .flat_map(|rank| (0..population.banks.len()).map(move |bank| (bank, rank)))
+        .map(|(bank, rank)| population.account(Member { bank, place: population.place(rank) }));
+    members.collect()
 }
 
 /// The genesis in the folder, which must be the nodes'.

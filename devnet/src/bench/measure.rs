@@ -21,6 +21,7 @@ const IN_FLIGHT: u32 = 8_192;
 /// One run at a rate.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
+    pub(super) finalized: u64,
     pub(super) tps: f64,
     pub(super) latency_ms: LatencyMs,
     pub(super) failed: u64,
@@ -61,6 +62,25 @@ pub(super) struct Point {
     pub(super) load_cpu_us: f64,
 }
 
+/// A rate that a search tried, once: the shape of latency over the rate.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Tried {
+    pub(super) validators: usize,
+    pub(super) rate: u32,
+    pub(super) batch: usize,
+    pub(super) held: bool,
+    pub(super) tps: f64,
+    pub(super) p50_ms: Option<f64>,
+    pub(super) p99_ms: Option<f64>,
+}
+
+impl Tried {
+    pub(super) fn of(validators: usize, (rate, batch): (u32, usize), sample: &Sample) -> Self {
+        let LatencyMs { p50: p50_ms, p99: p99_ms, .. } = sample.latency_ms;
+        Tried { validators, rate, batch, held: sample.held(rate), tps: sample.tps, p50_ms, p99_ms }
+    }
+}
+
 /// The least and the most of the runs.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Spread {
@@ -81,21 +101,51 @@ impl Sample {
 /// Sends `rate` transfers a second in transactions of `batch` for `span`.
 ///
 /// # Errors
-/// When the load cannot run, and when what the network did is wrong: rates may be missed, money and roots may not.
+/// As [`sample_of`].
 pub(super) async fn sample(network: &Network, rate: u32, batch: usize, span: Duration) -> Result<Sample> {
+    sample_of(network, &at_rate(network, rate, batch, span)).await
+}
+
+/// `rate` transfers a second in transactions of `batch` for `span`.
+pub(super) fn at_rate(network: &Network, rate: u32, batch: usize, span: Duration) -> Demand {
+    Demand { pace: Pace::Fixed { rate, span }, batch, in_flight: IN_FLIGHT, accounts: network.accounts }
+}
+
+/// Sends what is demanded.
+///
+/// # Errors
+/// When the load cannot run, and when what the network did is wrong: rates may be missed, money and roots may not.
+pub(super) async fn sample_of(network: &Network, demand: &Demand) -> Result<Sample> {
+    sample_beside(network, demand, std::future::pending()).await
+}
+
+/// Sends what is demanded while something else runs beside it, which does not end by itself. The load's processor time
+/// includes it.
+///
+/// # Errors
+/// As [`sample_of`].
+pub(super) async fn sample_beside(
+    network: &Network,
+    demand: &Demand,
+    beside: impl Future<Output = ()>,
+) -> Result<Sample> {
     let processes = network.processes();
     let time = || -> Duration { processes.iter().filter_map(|process| cpu_time(*process)).sum() };
     let own = || cpu_time(std::process::id()).unwrap_or_default();
     let (nodes_before, own_before) = (time(), own());
-    let demand = Demand { pace: Pace::Fixed { rate, span }, batch, in_flight: IN_FLIGHT, accounts: network.accounts };
-    let sent = load::send(&network.directory, &network.client()?, &demand).await?;
+    let client = network.client()?;
+    let sent = tokio::select! {
+        sent = load::send(&network.directory, &client, demand, &network.screen) => sent?,
+        () = beside => bail!("what runs beside the load ended"),
+    };
     let (nodes, load) = (time().saturating_sub(nodes_before), own().saturating_sub(own_before));
-    let outcome = sent.judged(&network.directory, &network.client()?).await;
+    let outcome = sent.judged(&network.directory, &client).await;
     if let Some(wrong) = outcome.wrong() {
-        bail!("at {rate} transfers/s in transactions of {batch}: {wrong}");
+        bail!("{:?} in transactions of {}: {wrong}", demand.pace, demand.batch);
     }
-    let each = |time: Duration| (time.as_secs_f64() * 1_000_000.0 / outcome.finalized().max(1) as f64).round();
+    let each = |time: Duration| (time.as_secs_f64() * 10_000_000.0 / outcome.finalized().max(1) as f64).round() / 10.0;
     Ok(Sample {
+        finalized: outcome.finalized(),
         tps: outcome.tps(),
         latency_ms: outcome.latency_ms(),
         failed: outcome.failed(),
@@ -170,7 +220,15 @@ mod tests {
     fn sample(tps: f64, p99: f64) -> Sample {
         let latency_ms =
             LatencyMs { p50: Some(p99 / 2.0), p90: None, p99: Some(p99), p999: None, max: Some(p99 * 2.0) };
-        Sample { tps, latency_ms, failed: 0, rss_mb: vec![40, 50], nodes_cpu_us: 900.0, load_cpu_us: 100.0 }
+        Sample {
+            finalized: 1_000,
+            tps,
+            latency_ms,
+            failed: 0,
+            rss_mb: vec![40, 50],
+            nodes_cpu_us: 900.0,
+            load_cpu_us: 100.0,
+        }
     }
 
     #[test]

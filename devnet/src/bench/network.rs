@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use indicatif::MultiProgress;
 
 use crate::client::Client;
 use crate::control::{Request, ask};
@@ -18,6 +19,8 @@ pub(super) struct Network {
     pub(super) validators: usize,
     /// Who pays whom on it.
     pub(super) accounts: Accounts,
+    /// Where its bars are drawn.
+    pub(super) screen: MultiProgress,
 }
 
 impl Network {
@@ -29,12 +32,13 @@ impl Network {
         validators: usize,
         relay: bool,
         accounts: Accounts,
+        screen: &MultiProgress,
     ) -> Result<Self> {
         let directory = Directory::new(&folder.join(name))?;
         let options = Options { validators: Some(validators), direct: !relay, ..Options::default() };
         start(&directory, &options).await?;
-        let network = Network { directory, validators, accounts };
-        load::prepare(&network.directory, &network.client()?, &accounts).await?;
+        let network = Network { directory, validators, accounts, screen: screen.clone() };
+        load::prepare(&network.directory, &network.client()?, &accounts, screen).await?;
         Ok(network)
     }
 
@@ -58,7 +62,8 @@ impl Network {
         self.described().into_iter().map(|validator| validator.name).collect()
     }
 
-    fn described(&self) -> Vec<ValidatorProcess> {
+    /// The validators as they stand.
+    pub(super) fn described(&self) -> Vec<ValidatorProcess> {
         self.directory.read_state().map(|state| state.devnet.validators).unwrap_or_default()
     }
 

@@ -3,68 +3,164 @@
 //! Must not know: how anything was measured.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use serde::Serialize;
 
+use super::growth::Growth;
 use super::machine::Machine;
-use super::measure::Point;
+use super::measure::{Point, Tried};
+use super::reads::Read;
 use super::scenario::Scenario;
 use crate::amount::separated;
+use crate::founding::now_ms;
 use crate::screen::table;
 
 /// Everything; its fields are the documented JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// Of the sources in the folder that it was run from; none where git knows none.
+    pub(super) commit: Option<String>,
+    /// When it was begun, milliseconds since the Unix epoch.
+    pub(super) begun_ms: u64,
     pub(super) machine: Machine,
-    scenarios: BTreeMap<String, Measured>,
+    pub(super) scenarios: BTreeMap<String, Measured>,
 }
 
 /// What a scenario found.
 #[derive(Debug, Serialize)]
 pub(super) struct Measured {
-    what: &'static str,
+    pub(super) what: &'static str,
     /// The highest rate that held, where it was looked for: its fields stand beside these.
     #[serde(flatten)]
-    best: Option<Point>,
+    pub(super) best: Option<Point>,
     /// Each rate that was measured.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    points: Vec<Point>,
+    pub(super) points: Vec<Point>,
+    /// Each rate that was tried on the way to the highest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tried: Vec<Tried>,
+    /// Scenario g.
+    #[serde(flatten)]
+    pub(super) growth: Option<Growth>,
+    /// Scenario h.
+    #[serde(flatten)]
+    pub(super) beside: Option<Beside>,
+}
+
+/// Reads beside a load.
+#[derive(Debug, Serialize)]
+pub(super) struct Beside {
+    pub(super) reads: Vec<Read>,
+    /// Finality's 99th percentile with reads over that without.
+    pub(super) p99_ratio: Option<f64>,
+}
+
+impl Beside {
+    pub(super) fn of(reads: Vec<Read>, without: &Point, with: &Point) -> Self {
+        let p99s = with.latency_ms.p99.zip(without.latency_ms.p99.filter(|p99| *p99 > 0.0));
+        Beside { reads, p99_ratio: p99s.map(|(with, without)| (with / without * 1_000.0).round() / 1_000.0) }
+    }
+
+    /// A row for each kind of read, under [`Beside::HEADINGS`].
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        let row = |read: &Read| {
+            let [p50, p90, p99, p999] =
+                [read.latency_ms.p50, read.latency_ms.p90, read.latency_ms.p99, read.latency_ms.p999]
+                    .map(|value| value.map_or("-".to_owned(), |value| format!("{value:.2}")));
+            let rows = read.rows.map_or(String::new(), |rows| format!(" of {rows:.0} rows"));
+            let kind = format!("{}{rows}", read.kind);
+            vec![
+                kind,
+                read.per_second.to_string(),
+                read.answered.to_string(),
+                read.failed.to_string(),
+                p50,
+                p90,
+                p99,
+                p999,
+            ]
+        };
+        self.reads.iter().map(row).collect()
+    }
+
+    /// Of the columns.
+    pub(super) const HEADINGS: [&str; 8] =
+        ["read", "asked/s", "answered", "failed", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms"];
+
+    /// For people.
+    pub(super) fn ratio(&self) -> String {
+        let ratio = self.p99_ratio.map_or("-".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
+        format!("finality p99 with reads: {ratio} of that without")
+    }
 }
 
 impl Report {
     /// Nothing measured yet.
     pub(super) fn new(machine: Machine) -> Self {
-        Report { machine, scenarios: BTreeMap::new() }
+        Report { commit: commit(), begun_ms: now_ms(), machine, scenarios: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, scenario: Scenario, measured: Measured) {
         self.scenarios.insert(scenario.to_string(), measured);
     }
+
+    /// The highest rate that a scenario found; none when it was not run, or none held.
+    pub(super) fn highest(&self, scenario: Scenario) -> Option<u32> {
+        let best = self.scenarios.get(&scenario.to_string())?.best.as_ref()?;
+        best.held.then_some(best.rate)
+    }
+}
+
+/// What git calls the sources here.
+fn commit() -> Option<String> {
+    let output = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
 }
 
 impl Measured {
-    pub(super) fn new(what: &'static str, best: Option<Point>, points: Vec<Point>) -> Self {
-        Measured { what, best, points }
+    /// Nothing yet.
+    pub(super) fn new(what: &'static str) -> Self {
+        Measured { what, best: None, points: Vec::new(), tried: Vec::new(), growth: None, beside: None }
     }
+
+    /// A row for each point, under [`Measured::HEADINGS`].
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        self.points.iter().chain(&self.best).map(row).collect()
+    }
+
+    /// Of the columns; memory is the largest validator's.
+    pub(super) const HEADINGS: [&str; 12] = [
+        "",
+        "validators",
+        "asked/s",
+        "in one",
+        "final/s",
+        "of bound",
+        "p50 ms",
+        "p99 ms",
+        "spread of p99",
+        "CPU us: nodes",
+        "load",
+        "MiB",
+    ];
 
     /// For people.
     pub(super) fn text(&self) -> String {
-        let headings = [
-            "",
-            "validators",
-            "asked/s",
-            "in one",
-            "final/s",
-            "of bound",
-            "p50 ms",
-            "p99 ms",
-            "spread of p99",
-            "CPU us: nodes",
-            "load",
-            "MiB",
-        ];
-        let rows: Vec<Vec<String>> = self.points.iter().chain(&self.best).map(row).collect();
-        table(&headings, &rows)
+        let mut parts = Vec::new();
+        let rows = self.rows();
+        if !rows.is_empty() {
+            parts.push(table(&Self::HEADINGS, &rows));
+        } else if self.growth.is_none() {
+            parts.push("no rate held".to_owned());
+        }
+        parts.extend(self.growth.as_ref().map(Growth::text));
+        if let Some(beside) = &self.beside {
+            parts.push(table(&Beside::HEADINGS, &beside.rows()));
+            parts.push(beside.ratio());
+        }
+        parts.join("\n")
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use bytes::Bytes;
 use futures::future::try_join_all;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tonic::Code;
 use tonle_crypto::{Digest, SecretKey};
 use tonle_ledger::{AccountKind, Amount, Asset, Genesis, Issue, OpenAccount, Operation, TransactionBody};
@@ -49,6 +49,7 @@ pub(super) async fn open(
     genesis: &Genesis,
     population: &Population,
     asset: Asset,
+    screen: &MultiProgress,
 ) -> Result<u64> {
     let entry = genesis.assets.iter().find(|entry| entry.asset == asset);
     let issuer = entry.with_context(|| format!("this chain has no {asset}"))?.issuer;
@@ -58,7 +59,7 @@ pub(super) async fn open(
         chain: genesis.digest(),
         asset,
         issuer: keys::load(&directory.participant_key(issuer.as_str()))?,
-        bar: bar(population.count()),
+        bar: screen.add(bar(population.count())),
     };
     let opened = try_join_all((0..population.banks.len()).map(|bank| opening.open_bank(bank))).await;
     opening.bar.finish_and_clear();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -25,8 +25,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(plan: &Plan, tally: &Arc<Tally>) -> Self {
-        let bar = ProgressBar::new(plan.transfers());
+    pub(super) fn start(plan: &Plan, tally: &Arc<Tally>, screen: &MultiProgress) -> Self {
+        let bar = screen.add(ProgressBar::new(plan.transfers()));
         let template = "{bar:40} {pos}/{len} transfers  {msg}  {elapsed}";
         // The template is a constant, so it parses; the default style is as good if it did not.
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -94,19 +94,20 @@ pub(crate) struct LatencyMs {
 impl Report {
     pub(super) fn new(plan: &Plan, tally: &Tally, verdict: &Verdict) -> Self {
         let counts = tally.counts();
+        let (rate, tps) = match plan.pace {
+            Pace::Fixed { rate, .. } => (Some(rate), counts.steady_rate()),
+            Pace::Flood { .. } => (None, counts.rate()),
+        };
         Report {
             validators: verdict.validators,
-            rate: match plan.pace {
-                Pace::Fixed { rate, .. } => Some(rate),
-                Pace::Flood { .. } => None,
-            },
+            rate,
             batch: plan.batch,
             submitted: counts.submitted,
             finalized: counts.finalized,
             rejected: counts.rejected,
             failed: counts.failed,
             down: verdict.down.clone(),
-            tps: (counts.rate() * 10.0).round() / 10.0,
+            tps: (tps * 10.0).round() / 10.0,
             latency_ms: LatencyMs {
                 p50: counts.latency_ms(0.5),
                 p90: counts.latency_ms(0.9),

@@ -30,6 +30,8 @@ pub(super) struct Counts {
     /// When the first was meant to be sent, and when the last was answered.
     pub(super) first: Option<Instant>,
     pub(super) last: Option<Instant>,
+    /// When the first was answered, and what was final then.
+    first_answer: Option<(Instant, u64)>,
     latency_us: Option<Histogram<u64>>,
 }
 
@@ -47,6 +49,7 @@ impl Tally {
             highest_block: 0,
             first: None,
             last: None,
+            first_answer: None,
             // The bounds are constants that the histogram takes.
             latency_us: Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).ok(),
         };
@@ -87,6 +90,7 @@ impl Tally {
         counts.rejected += count;
         counts.highest_block = counts.highest_block.max(receipt.height);
         counts.last = Some(now);
+        counts.first_answer.get_or_insert((now, applied));
         for code in rejected {
             *counts.reasons.entry(code).or_default() += 1;
         }
@@ -139,6 +143,14 @@ impl Counts {
         // Counts of transfers are far below 2^52.
         if seconds > 0.0 { self.finalized as f64 / seconds } else { 0.0 }
     }
+
+    /// Finalized transfers a second between the first answer and the last one: what was sent at a fixed rate comes back at
+    /// that rate, however long each took, unless the network fell behind. With one answer, as [`Counts::rate`].
+    pub(super) fn steady_rate(&self) -> f64 {
+        let (Some((first, applied)), Some(last)) = (self.first_answer, self.last) else { return self.rate() };
+        let seconds = last.saturating_duration_since(first).as_secs_f64();
+        if seconds > 0.0 { self.finalized.saturating_sub(applied) as f64 / seconds } else { self.rate() }
+    }
 }
 
 /// To a tenth.
@@ -187,6 +199,29 @@ mod tests {
         assert_eq!(reasons, [("EXPIRED", 4), ("INSUFFICIENT_FUNDS", 1), ("NOT_APPLIED", 1), ("Unavailable", 5)]);
         assert_eq!(counts.highest_block, 9);
         assert!((counts.rate() - 100.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_rate_that_is_kept_up_with_is_reached_however_late_the_answers_are() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let answered = |late: &dyn Fn(u64) -> u64| {
+            let tally = Tally::new();
+            tally.begin(start);
+            for number in 0..=100 {
+                let sent = number * 10;
+                tally.answered(&receipt(Outcome::Applied, &[None]), 1, at(sent), at(sent + late(number)));
+            }
+            tally.counts()
+        };
+        assert!((answered(&|_| 600).steady_rate() - 100.0).abs() < 0.1);
+        assert!(answered(&|_| 600).rate() < 65.0);
+        // Each answer is later than the one before: the network falls behind.
+        assert!((answered(&|number| number * 10).steady_rate() - 50.0).abs() < 0.1);
+        let tally = Tally::new();
+        tally.begin(start);
+        tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(10));
+        assert!((tally.counts().steady_rate() - 100.0).abs() < 0.1);
     }
 
     #[test]
