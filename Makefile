@@ -39,7 +39,7 @@ advisories: setup ## known advisories against Cargo.lock: their database is fetc
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	cargo deny check advisories
 
-bench: build ## measure networks of validators against what the machine could do (all scenarios: about half an hour), then the ledger and the transport alone
+bench: build ## measure networks of validators against what the machine could do (all scenarios: about fifty minutes), then the ledger and the transport alone
 	$(TONLE) devnet bench
 	cargo run --release --package tonle-ledger --example throughput -- 1000000 200000
 	cargo run --release --package tonle-node --example network_latency
