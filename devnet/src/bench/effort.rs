@@ -135,3 +135,22 @@ impl Effort {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Asked, Effort};
+    use crate::bench::scenario::Scenario;
+    use crate::load::Law;
+
+    #[test]
+    fn a_quick_run_is_said_to_stay_under_a_minute_and_a_full_one_under_an_hour() {
+        let asked = Asked { runs: 3, accounts: None, law: Law::Even, transfers: None };
+        assert!(Effort::quick(asked).takes(&Scenario::QUICK) < Duration::from_mins(1));
+        let full = Effort::full(asked, 10_000);
+        assert!(full.takes(&Scenario::ALL) < Duration::from_hours(1));
+        // What h needs to know of b is looked for when b is not run.
+        assert!(full.takes(&[Scenario::H]) > full.takes(&[Scenario::B, Scenario::H]) - full.takes(&[Scenario::B]));
+    }
+}
