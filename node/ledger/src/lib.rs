@@ -93,5 +93,6 @@ pub const REFERENCE_LIFE_MS: u64 = 7 * 24 * 3_600_000;
 pub const MAX_REMITTANCE_BYTES: usize = 512;
 /// Most bytes of a transaction's nonce.
 pub const MAX_NONCE_BYTES: usize = 32;
-/// How many executed heights a proof of state can be made against: this many, the last ones.
+/// How many executed heights a proof of state can be made against, at most: the last ones. Fewer, and at least 24, when
+/// they changed many values.
 pub const STATE_VERSIONS: usize = 64;

@@ -14,14 +14,31 @@ use tonle_crypto::Digest;
 use crate::proof::{bit, leaf_digest, node_digest, value_digest};
 use crate::{STATE_VERSIONS, StateKey, StateProof, Terminal};
 
-type Link = Option<Arc<Node>>;
+/// A subtree. Leaves and inner nodes are kept apart, each as small as it can be: a ledger has a leaf for every account,
+/// nearly as many inner nodes, and the last versions of those that changed.
+#[derive(Debug, Clone, Default)]
+enum Link {
+    /// No value.
+    #[default]
+    Nothing,
+    /// One value.
+    Leaf(Arc<Leaf>),
+    /// Two or more values.
+    Inner(Arc<Inner>),
+}
+
+/// Its digest is made from both when it is asked for: once or twice for each change beside it.
+#[derive(Debug)]
+struct Leaf {
+    path: Digest,
+    value: Digest,
+}
 
 #[derive(Debug)]
-enum Node {
-    /// The one value below this point.
-    Leaf { digest: Digest, path: Digest, value: Digest },
-    /// Two or more values below this point.
-    Inner { digest: Digest, left: Link, right: Link },
+struct Inner {
+    digest: Digest,
+    left: Link,
+    right: Link,
 }
 
 /// What becomes of one value.
@@ -44,25 +61,24 @@ pub(crate) struct Mismatch(pub(crate) Digest);
 pub(crate) struct Tree(Link);
 
 fn digest_of(link: &Link) -> Digest {
-    match link.as_deref() {
-        None => Digest::ZERO,
-        Some(Node::Leaf { digest, .. } | Node::Inner { digest, .. }) => *digest,
+    match link {
+        Link::Nothing => Digest::ZERO,
+        Link::Leaf(leaf) => leaf_digest(&leaf.path, &leaf.value),
+        Link::Inner(inner) => inner.digest,
     }
-}
-
-fn leaf(path: Digest, value: Digest) -> Link {
-    Some(Arc::new(Node::Leaf { digest: leaf_digest(&path, &value), path, value }))
 }
 
 /// Joins two subtrees; a single leaf moves up unchanged.
 fn join(left: Link, right: Link) -> Link {
-    match (left.as_deref(), right.as_deref()) {
-        (None, None) => None,
-        (Some(Node::Leaf { .. }), None) => left,
-        (None, Some(Node::Leaf { .. })) => right,
-        (Some(_), Some(_)) | (Some(Node::Inner { .. }), None) | (None, Some(Node::Inner { .. })) => {
+    match (&left, &right) {
+        (Link::Nothing, Link::Nothing) => Link::Nothing,
+        (Link::Leaf(_), Link::Nothing) => left,
+        (Link::Nothing, Link::Leaf(_)) => right,
+        (Link::Leaf(_) | Link::Inner(_), Link::Leaf(_) | Link::Inner(_))
+        | (Link::Inner(_), Link::Nothing)
+        | (Link::Nothing, Link::Inner(_)) => {
             let digest = node_digest(&digest_of(&left), &digest_of(&right));
-            Some(Arc::new(Node::Inner { digest, left, right }))
+            Link::Inner(Arc::new(Inner { digest, left, right }))
         }
     }
 }
@@ -74,22 +90,22 @@ fn split(changes: &[LeafChange], depth: usize) -> (&[LeafChange], &[LeafChange])
 }
 
 /// The subtree at `depth` of these changes alone, when there was at most one leaf here before.
-fn build(standing: Option<(&Digest, &Link)>, depth: usize, changes: &[LeafChange]) -> Result<Link, Mismatch> {
-    let here = standing.is_some_and(|(path, _)| changes.iter().any(|change| change.path == *path));
+fn build(standing: Option<&Arc<Leaf>>, depth: usize, changes: &[LeafChange]) -> Result<Link, Mismatch> {
+    let here = standing.is_some_and(|leaf| changes.iter().any(|change| change.path == leaf.path));
     match (changes, standing) {
-        ([], None) => Ok(None),
-        ([], Some((_, link))) => Ok(link.clone()),
+        ([], None) => Ok(Link::Nothing),
+        ([], Some(leaf)) => Ok(Link::Leaf(Arc::clone(leaf))),
         ([change], standing) if here || standing.is_none() => {
-            let before = standing.and_then(|(_, link)| value_of(link));
-            if before != change.before {
+            if standing.map(|leaf| leaf.value) != change.before {
                 return Err(Mismatch(change.path));
             }
-            Ok(change.after.and_then(|value| leaf(change.path, value)))
+            let leaf = |value| Link::Leaf(Arc::new(Leaf { path: change.path, value }));
+            Ok(change.after.map_or(Link::Nothing, leaf))
         }
         (changes, standing) => {
             let (left, right) = split(changes, depth);
             let next = depth.saturating_add(1);
-            let goes_right = standing.is_some_and(|(path, _)| bit(path, depth));
+            let goes_right = standing.is_some_and(|leaf| bit(&leaf.path, depth));
             let left = build(if goes_right { None } else { standing }, next, left)?;
             let right = build(if goes_right { standing } else { None }, next, right)?;
             Ok(join(left, right))
@@ -97,24 +113,17 @@ fn build(standing: Option<(&Digest, &Link)>, depth: usize, changes: &[LeafChange
     }
 }
 
-fn value_of(link: &Link) -> Option<Digest> {
-    match link.as_deref() {
-        Some(Node::Leaf { value, .. }) => Some(*value),
-        Some(Node::Inner { .. }) | None => None,
-    }
-}
-
 fn update(link: &Link, depth: usize, changes: &[LeafChange]) -> Result<Link, Mismatch> {
     if changes.is_empty() {
         return Ok(link.clone());
     }
-    match link.as_deref() {
-        None => build(None, depth, changes),
-        Some(Node::Leaf { path, .. }) => build(Some((path, link)), depth, changes),
-        Some(Node::Inner { left, right, .. }) => {
+    match link {
+        Link::Nothing => build(None, depth, changes),
+        Link::Leaf(leaf) => build(Some(leaf), depth, changes),
+        Link::Inner(inner) => {
             let (to_left, to_right) = split(changes, depth);
             let next = depth.saturating_add(1);
-            Ok(join(update(left, next, to_left)?, update(right, next, to_right)?))
+            Ok(join(update(&inner.left, next, to_left)?, update(&inner.right, next, to_right)?))
         }
     }
 }
@@ -136,11 +145,12 @@ impl Tree {
         let mut siblings = Vec::with_capacity(32);
         let mut link = &self.0;
         loop {
-            match link.as_deref() {
-                None => return (siblings, None),
-                Some(Node::Leaf { path, value, .. }) => return (siblings, Some((*path, *value))),
-                Some(Node::Inner { left, right, .. }) => {
+            match link {
+                Link::Nothing => return (siblings, None),
+                Link::Leaf(leaf) => return (siblings, Some((leaf.path, leaf.value))),
+                Link::Inner(inner) => {
                     let goes_right = bit(path, siblings.len());
+                    let (left, right) = (&inner.left, &inner.right);
                     let (next, other) = if goes_right { (right, left) } else { (left, right) };
                     siblings.push(digest_of(other));
                     link = next;
@@ -154,11 +164,11 @@ impl Tree {
         let mut link = &self.0;
         let mut depth = 0usize;
         loop {
-            match link.as_deref() {
-                None => return false,
-                Some(Node::Leaf { path: found, .. }) => return found == path,
-                Some(Node::Inner { left, right, .. }) => {
-                    link = if bit(path, depth) { right } else { left };
+            match link {
+                Link::Nothing => return false,
+                Link::Leaf(leaf) => return leaf.path == *path,
+                Link::Inner(inner) => {
+                    link = if bit(path, depth) { &inner.right } else { &inner.left };
                     depth = depth.saturating_add(1);
                 }
             }
@@ -190,11 +200,19 @@ pub(crate) struct Version {
     pub(crate) previous: Vec<(StateKey, Option<Vec<u8>>)>,
 }
 
-/// The last versions of the tree, oldest first; at most [`STATE_VERSIONS`].
+/// The last versions of the tree, oldest first; at most [`STATE_VERSIONS`], fewer when they changed much.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Versions {
     versions: VecDeque<Arc<Version>>,
+    /// Values that all of them changed.
+    changes: usize,
 }
+
+/// Values that the versions may have changed before the oldest goes, though there are fewer than [`STATE_VERSIONS`]:
+/// each holds some eight nodes of 80 bytes and the value before.
+const CHANGES_MAX: usize = 65_536;
+/// Versions that are kept all the same. A header names the roots of a height at most 16 below its own.
+const VERSIONS_MIN: usize = 24;
 
 impl Versions {
     pub(crate) fn heights(&self) -> Vec<u64> {
@@ -206,11 +224,17 @@ impl Versions {
         self.versions.back().map(|version| version.tree.clone()).unwrap_or_default()
     }
 
-    /// Adds the tree after a height, and drops the oldest above the bound.
+    /// Adds the tree after a height, and drops the oldest above the bounds.
     pub(crate) fn push(&mut self, version: Version) {
+        self.changes = self.changes.saturating_add(version.previous.len());
         self.versions.push_back(Arc::new(version));
-        if self.versions.len() > STATE_VERSIONS {
-            self.versions.pop_front();
+        let is_over = |versions: &Self| {
+            let count = versions.versions.len();
+            count > STATE_VERSIONS || (versions.changes > CHANGES_MAX && count > VERSIONS_MIN)
+        };
+        while is_over(self) {
+            let dropped = self.versions.pop_front().map_or(0, |version| version.previous.len());
+            self.changes = self.changes.saturating_sub(dropped);
         }
     }
 
@@ -283,6 +307,25 @@ mod tests {
                 prop_assert_eq!(tree.root(), plain_root(&leaves, 0));
                 for seed in 0..=255u8 {
                     prop_assert_eq!(tree.contains(&path(seed)), standing.contains_key(&path(seed)));
+                }
+            }
+        }
+
+        #[test]
+        fn versions_are_few_when_they_changed_much(sizes in proptest::collection::vec(0usize..20_000, 1..100)) {
+            let mut versions = Versions::default();
+            for (height, size) in (0u64..).zip(&sizes) {
+                let previous = vec![(StateKey::Point, None); *size];
+                versions.push(Version { height, tree: Tree::default(), previous });
+                let kept = versions.heights();
+                let all = usize::try_from(height).unwrap() + 1;
+                let first = usize::try_from(kept[0]).unwrap();
+                prop_assert_eq!(kept.len(), all - first, "the last ones, without a gap");
+                prop_assert!(kept.len() <= STATE_VERSIONS);
+                prop_assert!(kept.len() >= all.min(VERSIONS_MIN));
+                prop_assert_eq!(versions.changes, sizes[first..all].iter().sum::<usize>());
+                if kept.len() > VERSIONS_MIN {
+                    prop_assert!(versions.changes <= CHANGES_MAX);
                 }
             }
         }
