@@ -17,6 +17,7 @@ pub mod founding;
 pub mod genesis;
 pub mod joining;
 pub mod keys;
+mod latency;
 pub mod lifeline;
 pub mod load;
 pub mod membership;

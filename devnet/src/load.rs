@@ -24,13 +24,13 @@ use tonle_ledger::{AccountId, Asset, Genesis, MAX_OPERATIONS};
 use crate::client::{Client, Target};
 use crate::defaults::LOAD_ACCOUNTS;
 use crate::directory::Directory;
+use crate::latency::LatencyMs;
 use crate::screen::{print, print_json};
 use crate::span;
 
 use plan::Plan;
 pub use population::{Accounts, Law};
 use population::{Member, Population};
-pub(crate) use report::LatencyMs;
 use report::Report;
 use tally::Tally;
 use verdict::Verdict;

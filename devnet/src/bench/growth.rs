@@ -17,7 +17,8 @@ use super::measure::{Sample, sample_of};
 use super::network::Network;
 use super::restart::{self, Restart};
 use crate::amount::separated;
-use crate::load::{Demand, LatencyMs, Pace};
+use crate::latency::LatencyMs;
+use crate::load::{Demand, Pace};
 use crate::screen::table;
 
 /// Transactions without an answer: enough to keep the validators busy, few enough not to be refused.

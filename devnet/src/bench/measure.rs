@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::network::Network;
-use crate::load::{self, Demand, LatencyMs, Pace};
+use crate::latency::LatencyMs;
+use crate::load::{self, Demand, Pace};
 use crate::process::cpu_time;
 
 /// Below this, in milliseconds, the 99th percentile must stay for a rate to hold.
@@ -215,7 +216,8 @@ impl Point {
 
 #[cfg(test)]
 mod tests {
-    use super::{LatencyMs, Point, Sample};
+    use super::{Point, Sample};
+    use crate::latency::LatencyMs;
 
     fn sample(tps: f64, p99: f64) -> Sample {
         let latency_ms =

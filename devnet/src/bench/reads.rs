@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
@@ -21,7 +20,8 @@ use tonle_proto::v1::{
 
 use super::network::Network;
 use crate::client::{Node, timed};
-use crate::load::{LatencyMs, favourites};
+use crate::latency::{Latencies, LatencyMs};
+use crate::load::favourites;
 
 /// Reads of each kind a second.
 pub(super) const PER_SECOND: u32 = 50;
@@ -33,8 +33,6 @@ const RANKS: u64 = 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Most reads under way.
 const UNDER_WAY_MAX: usize = 1_024;
-/// Latencies are kept in microseconds, to three digits, up to this.
-const LATENCY_MAX_US: u64 = 60_000_000;
 
 /// What is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +69,7 @@ pub(super) struct Read {
 
 /// Answers of one kind.
 struct Tally {
-    latency_us: Histogram<u64>,
+    latencies: Latencies,
     failed: u64,
     rows: u64,
 }
@@ -90,12 +88,8 @@ impl Explorer {
         let client = network.client()?;
         let accounts = favourites(&network.directory, &client, &network.accounts, RANKS).await?;
         let nodes = client.nodes().to_vec();
-        let tally = || -> Result<Mutex<Tally>> {
-            let latency_us = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3)?;
-            Ok(Mutex::new(Tally { latency_us, failed: 0, rows: 0 }))
-        };
-        let mut explorer =
-            Explorer { nodes, accounts, transactions: Vec::new(), tallies: [tally()?, tally()?, tally()?] };
+        let tallies = Kind::ALL.map(|_| Mutex::new(Tally { latencies: Latencies::new(), failed: 0, rows: 0 }));
+        let mut explorer = Explorer { nodes, accounts, transactions: Vec::new(), tallies };
         let first = explorer.nodes.first().context("no node answers")?;
         for account in &explorer.accounts {
             let page = history(first, *account).await.context("no history")?;
@@ -128,11 +122,11 @@ impl Explorer {
 
     async fn one(&self, kind: Kind, number: usize, intended: Instant) {
         let answer = timeout(PATIENCE, self.ask(kind, number)).await;
-        let latency = u64::try_from(intended.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let latency = intended.elapsed();
         let mut tally = self.tally(kind);
         match answer {
             Ok(Ok(rows)) => {
-                tally.latency_us.saturating_record(latency.max(1));
+                tally.latencies.record(latency, 1);
                 tally.rows += rows;
             }
             Ok(Err(_)) | Err(_) => tally.failed += 1,
@@ -180,20 +174,16 @@ impl Explorer {
     pub(super) fn reads(&self) -> Vec<Read> {
         let read = |kind: Kind| {
             let tally = self.tally(kind);
-            let answered = tally.latency_us.len();
-            // To a hundredth; far below 2^52.
-            let at = |quantile| {
-                let us = tally.latency_us.value_at_quantile(quantile);
-                (answered > 0).then(|| (us as f64 / 10.0).round() / 100.0)
-            };
+            let answered = tally.latencies.count();
             Read {
                 kind: kind.name(),
                 per_second: PER_SECOND,
                 answered,
                 failed: tally.failed,
+                // Far below 2^52.
                 rows: (kind == Kind::History && answered > 0)
                     .then(|| (tally.rows as f64 / answered as f64 * 10.0).round() / 10.0),
-                latency_ms: LatencyMs { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1.0) },
+                latency_ms: tally.latencies.percentiles(),
             }
         };
         Kind::ALL.map(read).to_vec()

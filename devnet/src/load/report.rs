@@ -12,6 +12,7 @@ use super::plan::Plan;
 use super::tally::{Counts, Tally};
 use super::verdict::{STRAGGLER_PATIENCE, Verdict};
 use crate::amount::separated;
+use crate::latency::LatencyMs;
 
 /// Between two looks at the tally.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -41,7 +42,7 @@ impl Watch {
                 }
                 let counts = tally.counts();
                 shown.set_position(counts.submitted);
-                let latency = |quantile| counts.latency_ms(quantile).unwrap_or(0.0);
+                let latency = |quantile| counts.latencies.at(quantile).unwrap_or(0.0);
                 shown.set_message(format!(
                     "p50 {:.0} ms  p99 {:.0} ms  {} failed",
                     latency(0.5),
@@ -73,22 +74,13 @@ pub(super) struct Report {
     pub(super) failed: u64,
     down: Vec<String>,
     pub(super) tps: f64,
+    /// From the moment when it was meant to be sent to its final receipt.
     pub(super) latency_ms: LatencyMs,
     supply_ok: bool,
     roots_agree: bool,
     pub(super) rss_mb: Vec<u64>,
     #[serde(skip)]
     pace: Pace,
-}
-
-/// From the moment when it was meant to be sent to its final receipt, in milliseconds; none without any.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct LatencyMs {
-    pub(crate) p50: Option<f64>,
-    pub(crate) p90: Option<f64>,
-    pub(crate) p99: Option<f64>,
-    pub(crate) p999: Option<f64>,
-    pub(crate) max: Option<f64>,
 }
 
 impl Report {
@@ -108,13 +100,7 @@ impl Report {
             failed: counts.failed,
             down: verdict.down.clone(),
             tps: (tps * 10.0).round() / 10.0,
-            latency_ms: LatencyMs {
-                p50: counts.latency_ms(0.5),
-                p90: counts.latency_ms(0.9),
-                p99: counts.latency_ms(0.99),
-                p999: counts.latency_ms(0.999),
-                max: counts.latency_ms(1.0),
-            },
+            latency_ms: counts.latencies.percentiles(),
             supply_ok: verdict.supply_ok,
             roots_agree: verdict.roots_agree,
             rss_mb: verdict.rss_mb.clone(),

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hdrhistogram::Histogram;
 use tonle_proto::v1::{Outcome, Receipt, operation_result};
 
 use crate::client::FinalRejection;
-
-/// Latencies are kept in microseconds, to three digits, up to this; above it they count as this.
-const LATENCY_MAX_US: u64 = 600_000_000;
+use crate::latency::Latencies;
 
 /// Counts at one moment.
 #[derive(Debug, Clone)]
@@ -32,7 +29,8 @@ pub(super) struct Counts {
     pub(super) last: Option<Instant>,
     /// When the first was answered, and what was final then.
     first_answer: Option<(Instant, u64)>,
-    latency_us: Option<Histogram<u64>>,
+    /// Of the finalized transfers.
+    pub(super) latencies: Latencies,
 }
 
 /// See the module.
@@ -50,8 +48,7 @@ impl Tally {
             first: None,
             last: None,
             first_answer: None,
-            // The bounds are constants that the histogram takes.
-            latency_us: Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).ok(),
+            latencies: Latencies::new(),
         };
         Tally(Mutex::new(counts))
     }
@@ -83,7 +80,6 @@ impl Tally {
         }
         let count = u64::try_from(rejected.len()).unwrap_or(u64::MAX).min(transfers);
         let applied = transfers - count;
-        let latency = u64::try_from(now.saturating_duration_since(intended).as_micros()).unwrap_or(u64::MAX);
         let mut counts = self.lock();
         counts.submitted += transfers;
         counts.finalized += applied;
@@ -94,10 +90,7 @@ impl Tally {
         for code in rejected {
             *counts.reasons.entry(code).or_default() += 1;
         }
-        if let Some(histogram) = &mut counts.latency_us {
-            // Saturates at the bound.
-            histogram.saturating_record_n(latency.max(1), applied);
-        }
+        counts.latencies.record(now.saturating_duration_since(intended), applied);
     }
 
     /// A transaction is final and was rejected as a whole.
@@ -130,12 +123,6 @@ impl Tally {
 }
 
 impl Counts {
-    /// The latency below which `quantile` of the finalized transfers are, in milliseconds; none without any.
-    pub(super) fn latency_ms(&self, quantile: f64) -> Option<f64> {
-        let histogram = self.latency_us.as_ref().filter(|histogram| !histogram.is_empty())?;
-        Some(milliseconds(Duration::from_micros(histogram.value_at_quantile(quantile))))
-    }
-
     /// Finalized transfers a second, from the first intended sending to the last answer.
     pub(super) fn rate(&self) -> f64 {
         let (Some(first), Some(last)) = (self.first, self.last) else { return 0.0 };
@@ -151,11 +138,6 @@ impl Counts {
         let seconds = last.saturating_duration_since(first).as_secs_f64();
         if seconds > 0.0 { self.finalized.saturating_sub(applied) as f64 / seconds } else { self.rate() }
     }
-}
-
-/// To a tenth.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 #[cfg(test)]
@@ -228,14 +210,14 @@ mod tests {
     fn latency_counts_from_the_intended_moment_and_only_what_was_applied() {
         let tally = Tally::new();
         let start = Instant::now();
-        assert_eq!(tally.counts().latency_ms(0.5), None);
+        assert_eq!(tally.counts().latencies.at(0.5), None);
         for (intended_ms, answered_ms) in [(0, 100), (50, 100), (90, 100)] {
             let at = |ms| start + Duration::from_millis(ms);
             tally.answered(&receipt(Outcome::Applied, &[None]), 1, at(intended_ms), at(answered_ms));
         }
         tally.answered(&receipt(Outcome::Repeated, &[]), 1, start, start + Duration::from_secs(9));
         let counts = tally.counts();
-        assert!((counts.latency_ms(0.5).unwrap() - 50.0).abs() < 0.5);
-        assert!((counts.latency_ms(1.0).unwrap() - 100.0).abs() < 0.5);
+        assert!((counts.latencies.at(0.5).unwrap() - 50.0).abs() < 0.5);
+        assert!((counts.latencies.at(1.0).unwrap() - 100.0).abs() < 0.5);
     }
 }
