@@ -10,7 +10,7 @@ use crate::run::id_of;
 use crate::{AccountId, Asset, BlockInput, Operation, ParticipantId, StateKey, TransactionId};
 
 /// What one operation touches: places among the accounts and among the references of its block.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Touched {
     /// The accounts that [`accounts_of`] names.
     pub(crate) accounts: [Option<usize>; 2],
@@ -42,7 +42,7 @@ pub struct Plan<'a> {
 }
 
 /// The account names in an operation; what money leaves comes first.
-pub(crate) fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
+fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
     match operation {
         Operation::Transfer(transfer) => [Some(transfer.from), Some(transfer.to)],
         Operation::OpenAccount(open) => [Some(open.account), None],
@@ -56,7 +56,7 @@ pub(crate) fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
 }
 
 /// The distinct names in order; tells each use the place of its name among them.
-fn places<N: Ord + Copy>(mut uses: Vec<(N, usize)>, mut tell: impl FnMut(usize, usize)) -> Vec<N> {
+fn places<N: Ord + Copy, U: Ord>(mut uses: Vec<(N, U)>, mut tell: impl FnMut(U, usize)) -> Vec<N> {
     uses.sort_unstable();
     let mut names: Vec<N> = Vec::with_capacity(uses.len());
     for (name, user) in uses {
@@ -74,24 +74,22 @@ impl<'a> Plan<'a> {
         let operations = || block.transactions.iter().flat_map(|transaction| transaction.operations());
         let count = operations().count();
         let mut touched = Vec::with_capacity(count);
-        let [mut firsts, mut seconds] = [Vec::with_capacity(count), Vec::with_capacity(count)];
+        // Each account with the operation that uses it, and whether as its second.
+        let mut accounts = Vec::with_capacity(count.saturating_mul(2));
         let mut references = Vec::new();
         for (number, operation) in operations().enumerate() {
             let [first, second] = accounts_of(operation);
-            firsts.extend(first.map(|account| (account, number)));
-            seconds.extend(second.map(|account| (account, number)));
+            accounts.extend(first.map(|account| (account, (number, false))));
+            accounts.extend(second.map(|account| (account, (number, true))));
             let instruction = Instruction::of(operation)
                 .and_then(|instruction| Some((instruction.scope(&issuer)?, instruction.content())));
             references.extend(instruction.map(|(scope, _)| (scope, number)));
             let instruction = instruction.map(|(_, content)| PlannedInstruction { reference: 0, content });
             touched.push(Touched { accounts: [None, None], instruction });
         }
-        // Both sides in one list, the second ones' users counted on from the first ones'.
-        firsts.extend(seconds.into_iter().map(|(account, number)| (account, number.saturating_add(count))));
-        let accounts = places(firsts, |user, place| {
-            let second = user.checked_sub(count);
-            if let Some(Touched { accounts: [first, other], .. }) = touched.get_mut(second.unwrap_or(user)) {
-                *(if second.is_some() { other } else { first }) = Some(place);
+        let accounts = places(accounts, |(user, is_second), place| {
+            if let Some(Touched { accounts: [first, second], .. }) = touched.get_mut(user) {
+                *(if is_second { second } else { first }) = Some(place);
             }
         });
         let references = places(references, |user, place| {
