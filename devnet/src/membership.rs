@@ -15,7 +15,8 @@ use serde_json::json;
 use tonic::transport::Channel;
 use tonle_crypto::{PublicKey, SecretKey};
 use tonle_ledger::{
-    AddParticipant, Member, Operation, ParticipantId, ParticipantKey, Permission, Permissions, Role, SignedTransaction,
+    AddParticipant, Member, Operation, ParticipantId, ParticipantKey, Permission, Permissions, RemoveValidator, Role,
+    SignedTransaction,
 };
 use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
 use tonle_proto::v1::{ListValidatorsRequest, SubmitAndWaitRequest};
@@ -295,7 +296,7 @@ fn plan(sets: &Sets, change: &Change) -> Result<(Operation, Vec<Member>)> {
                 format!("{name} has no validator: {} have one\nnext: tonle validator list", names(&members).join(", "))
             })?;
             members.remove(place);
-            Ok((Operation::RemoveValidator(id), members))
+            Ok((Operation::RemoveValidator(RemoveValidator { participant: id }), members))
         }
     }
 }

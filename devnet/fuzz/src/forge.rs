@@ -12,8 +12,8 @@ use tonle_consensus::{
 use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Verified, Writer};
 use tonle_ledger::{
     AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, Member, OpenAccount, Operation, ParticipantId,
-    ParticipantKey, Permission, Permissions, Redeem, Reference, ReportMisbehaviour, Role, SignedTransaction, Text,
-    TransactionBody, Transfer,
+    ParticipantKey, Permission, Permissions, Redeem, Reference, RemoveValidator, ReportMisbehaviour, Role,
+    SignedTransaction, Text, TransactionBody, Transfer,
 };
 use tonle_replica::{Cut, LaneFork, Misbehaviour, PeerContext, RawBatch, Tip, genesis_block};
 
@@ -274,7 +274,7 @@ pub(crate) fn every_operation() -> Vec<Operation> {
             key: client(3).public(),
             network_key: client(4).public(),
         })),
-        Operation::RemoveValidator(ParticipantId::new("bank0").expect("a name")),
+        Operation::RemoveValidator(RemoveValidator { participant: ParticipantId::new("bank0").expect("a name") }),
         Operation::AddParticipant(Box::new(admission())),
         Operation::ReportMisbehaviour(ReportMisbehaviour { proof: fork().encode() }),
     ]

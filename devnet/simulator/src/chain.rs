@@ -10,7 +10,7 @@ use tonle_crypto::{Digest, SecretKey, Verified};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Executor, Genesis, GenesisAccount, GenesisAsset,
     GenesisValidator, Member, MemoryState, Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission,
-    Permissions, Role, SignedTransaction, Thresholds, TransactionBody, Transfer,
+    Permissions, RemoveValidator, Role, SignedTransaction, Thresholds, TransactionBody, Transfer,
 };
 use tonle_replica::genesis_block;
 
@@ -143,7 +143,7 @@ impl Chain {
                 key: self.validator_keys.get(owner).context("owner")?.public(),
                 network_key: key("network", owner).public(),
             })),
-            Change::Remove { bank } => Operation::RemoveValidator(participant(bank)?),
+            Change::Remove { bank } => Operation::RemoveValidator(RemoveValidator { participant: participant(bank)? }),
         };
         self.sign(number, operation, &key("operator", 0), memo)
     }

@@ -1,29 +1,74 @@
-//! Who must have signed a transaction: judged for all its operations before any of them is executed.
+//! Who must have signed: one rule for each operation, judged for all operations of a transaction before any of them is
+//! executed.
 //!
-//! A debit is signed for by the debited account's own keys (its threshold of them) if it has keys, and otherwise by
-//! the participant's keys that may pay; opening an account by the participant's keys that may open accounts; issuing
-//! and redeeming by the issuer's keys that may issue. Who validates and who participates is the operator's to say, with
-//! the keys that may issue: whoever may make money is trusted with it. What a validator did is anybody's to report who
-//! participates, with any of its keys: the proof speaks for itself. An operation whose account,
-//! participant or asset is unknown has nobody to sign for it, and fails when it is executed.
+//! What a validator did is anybody's to report who participates, with any of its keys: the proof speaks for itself. An
+//! operation whose account, participant or asset is unknown has nobody to sign for it, and fails when it is executed.
 //!
 //! Must not know: what the operations do.
 
 use std::collections::BTreeMap;
 
+use crate::operation::Act;
 use crate::plan::Touched;
 use crate::working::Working;
-use crate::{Operation, Participant, ParticipantId, Permission, RejectionCode, Role, SignedTransaction};
+use crate::{Operation, OperationKind, Participant, ParticipantId, Permission, RejectionCode, Role, SignedTransaction};
 
 /// Whose keys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// The account that money leaves: its own keys, its threshold of them, if it has keys; otherwise its participant's.
+    Debtor,
+    /// The participant that keeps the account.
+    Keeper,
+    /// The issuer of the asset.
+    Issuer,
+    /// Any one participant whose role it is.
+    Operator,
+    /// Any one key of any participant.
+    AnyParticipant,
+}
+
+/// Who may ask for an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Whose keys.
+    pub signer: Signer,
+    /// What a participant's keys must be allowed to do, as many as its threshold says; `None`: any one key.
+    pub permission: Option<Permission>,
+    /// What the signing participant may be.
+    pub roles: &'static [Role],
+}
+
+const ALL: &[Role] = &[Role::Operator, Role::Bank, Role::PaymentProvider, Role::Auditor];
+const KEEPERS: &[Role] = &[Role::Operator, Role::Bank, Role::PaymentProvider];
+const OPERATOR: &[Role] = &[Role::Operator];
+
+const fn by(signer: Signer, permission: Permission, roles: &'static [Role]) -> Rule {
+    Rule { signer, permission: Some(permission), roles }
+}
+
+/// The table: operation, signer, permission of the key, roles.
+#[must_use]
+pub const fn rule(operation: OperationKind) -> Rule {
+    match operation {
+        OperationKind::Transfer => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::OpenAccount => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        OperationKind::Issue => by(Signer::Issuer, Permission::Issue, OPERATOR),
+        OperationKind::Redeem => by(Signer::Issuer, Permission::Issue, OPERATOR),
+        OperationKind::SetValidator => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::RemoveValidator => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::AddParticipant => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::ReportMisbehaviour => Rule { signer: Signer::AnyParticipant, permission: None, roles: ALL },
+    }
+}
+
+/// Whose keys are asked for by one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Authority {
     /// By its place.
     Account(Option<usize>),
-    Participant(ParticipantId, Permission),
-    /// Any one participant whose role it is.
+    Participant(ParticipantId),
     Operator,
-    /// Any one key of any participant.
     AnyParticipant,
     Nobody,
 }
@@ -35,14 +80,15 @@ pub(crate) fn check(
     transaction: &SignedTransaction,
     touched: &[Touched],
 ) -> Result<(), (RejectionCode, u32)> {
-    let admitted = admitted_by(transaction);
-    let mut last = Authority::Nobody;
+    let court = Court { working, transaction, admitted: admitted_by(transaction) };
+    let mut last = None;
     for ((operation, touched), number) in transaction.operations().iter().zip(touched).zip(0u32..) {
-        let authority = authority_for(working, operation, touched);
+        let rule = rule(operation.kind());
+        let asked = (authority_for(working, rule, operation.act(), touched), rule);
         // A batch file debits one account thousands of times.
-        if authority != last {
-            holds(working, &admitted, transaction, authority).map_err(|code| (code, number))?;
-            last = authority;
+        if last != Some(asked) {
+            court.holds(asked.0, rule).map_err(|code| (code, number))?;
+            last = Some(asked);
         }
     }
     Ok(())
@@ -52,79 +98,76 @@ pub(crate) fn check(
 fn admitted_by(transaction: &SignedTransaction) -> BTreeMap<ParticipantId, Participant> {
     let mut admitted = BTreeMap::new();
     for operation in transaction.operations() {
-        match operation {
-            Operation::AddParticipant(add) => {
-                admitted.entry(add.participant).or_insert_with(|| add.record());
-            }
-            Operation::Transfer(_)
-            | Operation::OpenAccount(_)
-            | Operation::Issue(_)
-            | Operation::Redeem(_)
-            | Operation::SetValidator(_)
-            | Operation::RemoveValidator(_)
-            | Operation::ReportMisbehaviour(_) => {}
+        if let Operation::AddParticipant(add) = operation {
+            admitted.entry(add.participant).or_insert_with(|| add.record());
         }
     }
     admitted
 }
 
-fn authority_for(working: &Working<'_>, operation: &Operation, touched: &Touched) -> Authority {
-    let issuer = |asset| match working.issuer(asset) {
-        Some(issuer) => Authority::Participant(issuer, Permission::Issue),
-        None => Authority::Nobody,
-    };
-    match operation {
-        Operation::Transfer(_) => {
-            let [payer, _] = touched.accounts;
-            Authority::Account(payer)
+fn authority_for(working: &Working<'_>, rule: Rule, operation: &dyn Act, touched: &Touched) -> Authority {
+    let [first, _] = touched.accounts;
+    match rule.signer {
+        Signer::Debtor => Authority::Account(first),
+        Signer::Keeper => operation.subject().map_or(Authority::Nobody, Authority::Participant),
+        Signer::Issuer => {
+            let issuer = operation.asset().and_then(|asset| working.issuer(asset));
+            issuer.map_or(Authority::Nobody, Authority::Participant)
         }
-        Operation::OpenAccount(open) => Authority::Participant(open.account.participant(), Permission::OpenAccounts),
-        Operation::Issue(issue) => issuer(issue.asset),
-        Operation::Redeem(redeem) => issuer(redeem.asset),
-        Operation::SetValidator(_) | Operation::RemoveValidator(_) | Operation::AddParticipant(_) => {
-            Authority::Operator
-        }
-        Operation::ReportMisbehaviour(_) => Authority::AnyParticipant,
+        Signer::Operator => Authority::Operator,
+        Signer::AnyParticipant => Authority::AnyParticipant,
     }
 }
 
-fn holds(
-    working: &Working<'_>,
-    admitted: &BTreeMap<ParticipantId, Participant>,
-    transaction: &SignedTransaction,
-    authority: Authority,
-) -> Result<(), RejectionCode> {
-    match authority {
-        Authority::Nobody => Ok(()),
-        Authority::Account(place) => {
-            let slot = place.and_then(|place| working.slot(place)).ok_or(RejectionCode::NotAuthorized)?;
-            match slot.account.as_ref().filter(|account| !account.keys().is_empty()) {
-                Some(account) => {
-                    let signed = account.keys().iter().filter(|key| transaction.is_signed_by(key)).count();
-                    enough(signed, account.threshold)
-                }
-                None => {
-                    holds(working, admitted, transaction, Authority::Participant(slot.participant, Permission::Pay))
+/// A transaction before those who may ask for it.
+struct Court<'a, 'b> {
+    working: &'a Working<'b>,
+    transaction: &'a SignedTransaction,
+    admitted: BTreeMap<ParticipantId, Participant>,
+}
+
+impl Court<'_, '_> {
+    fn holds(&self, authority: Authority, rule: Rule) -> Result<(), RejectionCode> {
+        match authority {
+            Authority::Nobody => Ok(()),
+            Authority::Account(place) => {
+                let slot = place.and_then(|place| self.working.slot(place)).ok_or(RejectionCode::NotAuthorized)?;
+                match slot.account.as_ref().filter(|account| !account.keys().is_empty()) {
+                    Some(account) => {
+                        let signed = account.keys().iter().filter(|key| self.transaction.is_signed_by(key)).count();
+                        enough(signed, account.threshold)
+                    }
+                    None => self.holds(Authority::Participant(slot.participant), rule),
                 }
             }
+            Authority::Participant(id) => match self.working.participant(id).or_else(|| self.admitted.get(&id)) {
+                Some(participant) => self.signed_by(participant, rule),
+                None => Ok(()),
+            },
+            Authority::AnyParticipant => {
+                let of = |participant: &Participant| {
+                    participant.keys.iter().any(|entry| self.transaction.is_signed_by(entry.key.as_bytes()))
+                };
+                let signed = self.transaction.signatures().iter().any(|(key, _)| self.working.is_participants(key));
+                if signed || self.admitted.values().any(of) { Ok(()) } else { Err(RejectionCode::NotAuthorized) }
+            }
+            Authority::Operator => {
+                let operators = self.working.participants().filter(|participant| participant.role == Role::Operator);
+                let signed = operators.map(|operator| self.signed_by(operator, rule));
+                // The best of them counts; a chain without an operator has nobody who may.
+                signed.reduce(best).unwrap_or(Err(RejectionCode::NotAuthorized))
+            }
         }
-        Authority::Participant(id, permission) => match working.participant(id).or_else(|| admitted.get(&id)) {
-            Some(participant) => participant_signed(transaction, participant, permission),
-            None => Ok(()),
-        },
-        Authority::AnyParticipant => {
-            let of = |participant: &Participant| {
-                participant.keys.iter().any(|entry| transaction.is_signed_by(entry.key.as_bytes()))
-            };
-            let signed = transaction.signatures().iter().any(|(key, _)| working.is_participants(key));
-            if signed || admitted.values().any(of) { Ok(()) } else { Err(RejectionCode::NotAuthorized) }
+    }
+
+    fn signed_by(&self, participant: &Participant, rule: Rule) -> Result<(), RejectionCode> {
+        if !rule.roles.contains(&participant.role) {
+            return Err(RejectionCode::NotAuthorized);
         }
-        Authority::Operator => {
-            let operators = working.participants().filter(|participant| participant.role == Role::Operator);
-            let signed = operators.map(|operator| participant_signed(transaction, operator, Permission::Issue));
-            // The best of them counts; a chain without an operator has nobody who may.
-            signed.reduce(best).unwrap_or(Err(RejectionCode::NotAuthorized))
-        }
+        let may = |permissions: crate::Permissions| rule.permission.is_none_or(|asked| permissions.contains(asked));
+        let may = participant.keys.iter().filter(|entry| may(entry.permissions));
+        let signed = may.filter(|entry| self.transaction.is_signed_by(entry.key.as_bytes())).count();
+        enough(signed, rule.permission.map_or(1, |permission| participant.thresholds.of(permission)))
     }
 }
 
@@ -134,16 +177,6 @@ fn best(left: Result<(), RejectionCode>, right: Result<(), RejectionCode>) -> Re
         // The higher number is the nearer miss.
         (Err(left), Err(right)) => Err(left.max(right)),
     }
-}
-
-fn participant_signed(
-    transaction: &SignedTransaction,
-    participant: &Participant,
-    permission: Permission,
-) -> Result<(), RejectionCode> {
-    let may = participant.keys.iter().filter(|entry| entry.permissions.contains(permission));
-    let signed = may.filter(|entry| transaction.is_signed_by(entry.key.as_bytes())).count();
-    enough(signed, participant.thresholds.of(permission))
 }
 
 fn enough(signed: usize, threshold: u8) -> Result<(), RejectionCode> {

@@ -52,6 +52,7 @@ mod working;
 pub use account::{Account, AccountKind, AccountStatus, Balance};
 pub use asset::AssetRecord;
 pub use audit::{Audit, audit};
+pub use authority::{Rule, Signer, rule};
 pub use block::{BlockInput, Duplicate, Executed, HistoryEntry};
 pub use executor::{Executor, Point};
 pub use fatal::Fatal;
@@ -61,7 +62,9 @@ pub use memory::MemoryState;
 pub use offence::{
     Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
 };
-pub use operation::{AddParticipant, Issue, OpenAccount, Operation, Redeem, ReportMisbehaviour, Transfer};
+pub use operation::{
+    AddParticipant, Issue, OpenAccount, Operation, OperationKind, Redeem, RemoveValidator, ReportMisbehaviour, Transfer,
+};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};

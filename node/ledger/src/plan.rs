@@ -7,12 +7,12 @@ use tonle_crypto::Digest;
 
 use crate::reference::Instruction;
 use crate::run::id_of;
-use crate::{AccountId, Asset, BlockInput, Operation, ParticipantId, StateKey, TransactionId};
+use crate::{AccountId, Asset, BlockInput, ParticipantId, StateKey, TransactionId};
 
 /// What one operation touches: places among the accounts and among the references of its block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Touched {
-    /// The accounts that [`accounts_of`] names.
+    /// The accounts that it names; what money leaves comes first.
     pub(crate) accounts: [Option<usize>; 2],
     /// Its instruction, when it has a reference.
     pub(crate) instruction: Option<PlannedInstruction>,
@@ -41,20 +41,6 @@ pub struct Plan<'a> {
     pub(crate) touched: Vec<Touched>,
 }
 
-/// The account names in an operation; what money leaves comes first.
-fn accounts_of(operation: &Operation) -> [Option<AccountId>; 2] {
-    match operation {
-        Operation::Transfer(transfer) => [Some(transfer.from), Some(transfer.to)],
-        Operation::OpenAccount(open) => [Some(open.account), None],
-        Operation::Issue(issue) => [Some(issue.to), None],
-        Operation::Redeem(redeem) => [Some(redeem.from), None],
-        Operation::SetValidator(_)
-        | Operation::RemoveValidator(_)
-        | Operation::AddParticipant(_)
-        | Operation::ReportMisbehaviour(_) => [None, None],
-    }
-}
-
 /// The distinct names in order; tells each use the place of its name among them.
 fn places<N: Ord + Copy, U: Ord>(mut uses: Vec<(N, U)>, mut tell: impl FnMut(U, usize)) -> Vec<N> {
     uses.sort_unstable();
@@ -78,13 +64,14 @@ impl<'a> Plan<'a> {
         let mut accounts = Vec::with_capacity(count.saturating_mul(2));
         let mut references = Vec::new();
         for (number, operation) in operations().enumerate() {
-            let [first, second] = accounts_of(operation);
+            let operation = operation.act();
+            let [first, second] = operation.accounts();
             accounts.extend(first.map(|account| (account, (number, false))));
             accounts.extend(second.map(|account| (account, (number, true))));
-            let instruction = Instruction::of(operation)
-                .and_then(|instruction| Some((instruction.scope(&issuer)?, instruction.content())));
-            references.extend(instruction.map(|(scope, _)| (scope, number)));
-            let instruction = instruction.map(|(_, content)| PlannedInstruction { reference: 0, content });
+            let instruction = operation.instruction().and_then(|Instruction { scope, reference, content }| {
+                references.push((scope.digest(reference, &issuer)?, number));
+                Some(PlannedInstruction { reference: 0, content })
+            });
             touched.push(Touched { accounts: [None, None], instruction });
         }
         let accounts = places(accounts, |(user, is_second), place| {

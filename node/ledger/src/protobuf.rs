@@ -73,10 +73,20 @@ impl<'a> Fields<'a> {
         if !self.take_tag(number, LENGTH_DELIMITED)? {
             return Ok(None);
         }
+        self.length_delimited().map(Some)
+    }
+
+    fn length_delimited(&mut self) -> Result<&'a [u8], NotCanonical> {
         let length = usize::try_from(self.varint()?).map_err(|_| NotCanonical)?;
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(NotCanonical)?;
         self.rest = rest;
-        Ok(Some(bytes))
+        Ok(bytes)
+    }
+
+    /// A message in one of several fields: its field's number, and its bytes.
+    pub(crate) fn alternative(&mut self) -> Result<(u64, &'a [u8]), NotCanonical> {
+        let tag = self.varint()?;
+        if tag & 0b111 == LENGTH_DELIMITED { Ok((tag >> 3, self.length_delimited()?)) } else { Err(NotCanonical) }
     }
 
     /// Takes the next tag if it is field `number`'s. A lower number is unknown, repeated or out of order.

@@ -9,9 +9,7 @@
 
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
-use crate::{
-    AccountId, Asset, Issue, Operation, ParticipantId, REFERENCE_LIFE_MS, ReceiptLocation, Redeem, Reference, Transfer,
-};
+use crate::{AccountId, Asset, ParticipantId, REFERENCE_LIFE_MS, ReceiptLocation, Reference};
 
 static SCOPE: Domain = Domain::new("tonle v1 instruction reference");
 static CONTENT: Domain = Domain::new("tonle v1 instruction content");
@@ -54,78 +52,52 @@ impl Canonical for ReferenceRecord {
     }
 }
 
+/// Within what a reference is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The account that the instruction is about: the one that money leaves.
+    Account(AccountId),
+    /// The issuer of an asset.
+    Issuer(Asset),
+}
+
+impl Scope {
+    /// The digest of scope and reference: the key under which it is taken. `issuer` is that of an asset.
+    ///
+    /// ```text
+    /// 1 ‖ account ‖ reference
+    /// 2 ‖ issuer ‖ reference              (texts: u32 length, then ASCII)
+    /// ```
+    pub(crate) fn digest(
+        self,
+        reference: &Reference,
+        issuer: impl Fn(Asset) -> Option<ParticipantId>,
+    ) -> Option<Digest> {
+        let mut writer = Writer::with_room();
+        match self {
+            Scope::Account(account) => writer.u8(1).value(&account),
+            Scope::Issuer(asset) => writer.u8(2).value(&issuer(asset)?),
+        };
+        writer.bytes(reference.as_str().as_bytes());
+        Some(SCOPE.digest(&writer.finish()))
+    }
+}
+
 /// What an operation with a reference is known by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Instruction<'a> {
-    operation: &'a Operation,
-    reference: &'a Reference,
+    pub(crate) scope: Scope,
+    pub(crate) reference: &'a Reference,
+    /// The digest of what makes two instructions the same: everything but the reference and encrypted data, whose
+    /// encryption gives other bytes each time.
+    pub(crate) content: Digest,
 }
 
 impl<'a> Instruction<'a> {
-    /// The instruction of an operation; `None` when it has no reference.
-    pub(crate) fn of(operation: &'a Operation) -> Option<Self> {
-        let reference = match operation {
-            Operation::Transfer(transfer) => transfer.instruction_ref.as_ref(),
-            Operation::Issue(issue) => issue.instruction_ref.as_ref(),
-            Operation::Redeem(redeem) => redeem.instruction_ref.as_ref(),
-            Operation::OpenAccount(_)
-            | Operation::SetValidator(_)
-            | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_)
-            | Operation::ReportMisbehaviour(_) => None,
-        }?;
-        Some(Instruction { operation, reference })
-    }
-
-    /// The digest of scope and reference: the key under which it is taken. `issuer` is that of an issue's asset.
-    ///
-    /// ```text
-    /// 1 ‖ debited account ‖ reference     transfer, redeem
-    /// 2 ‖ issuer ‖ reference              issue             (texts: u32 length, then ASCII)
-    /// ```
-    pub(crate) fn scope(&self, issuer: impl Fn(Asset) -> Option<ParticipantId>) -> Option<Digest> {
+    /// `content` writes a number that is the kind's alone, then what makes two of them the same.
+    pub(crate) fn new(scope: Scope, reference: &'a Reference, content: impl FnOnce(&mut Writer)) -> Self {
         let mut writer = Writer::with_room();
-        match self.operation {
-            Operation::Transfer(transfer) => writer.u8(1).value::<AccountId>(&transfer.from),
-            Operation::Redeem(redeem) => writer.u8(1).value(&redeem.from),
-            Operation::Issue(issue) => writer.u8(2).value(&issuer(issue.asset)?),
-            Operation::OpenAccount(_)
-            | Operation::SetValidator(_)
-            | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_)
-            | Operation::ReportMisbehaviour(_) => return None,
-        };
-        writer.bytes(self.reference.as_str().as_bytes());
-        Some(SCOPE.digest(&writer.finish()))
-    }
-
-    /// The digest of what makes two instructions the same: everything but the reference and the remittance data,
-    /// whose encryption gives other bytes each time.
-    pub(crate) fn content(&self) -> Digest {
-        fn text<const MAX: usize>(writer: &mut Writer, text: Option<&crate::Text<MAX>>) {
-            writer.bytes(text.map(|text| text.as_str().as_bytes()).unwrap_or_default());
-        }
-        let mut writer = Writer::with_room();
-        match self.operation {
-            Operation::Transfer(transfer) => {
-                let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref: _, remittance: _ } =
-                    transfer.as_ref();
-                writer.u8(1).value(from).value(to).value(asset).value(amount);
-                text(&mut writer, purpose.as_ref());
-                text(&mut writer, external_ref.as_ref());
-            }
-            Operation::OpenAccount(_)
-            | Operation::SetValidator(_)
-            | Operation::RemoveValidator(_)
-            | Operation::AddParticipant(_)
-            | Operation::ReportMisbehaviour(_) => {}
-            Operation::Issue(Issue { to, asset, amount, instruction_ref: _ }) => {
-                writer.u8(3).value(to).value(asset).value(amount);
-            }
-            Operation::Redeem(Redeem { from, asset, amount, instruction_ref: _ }) => {
-                writer.u8(4).value(from).value(asset).value(amount);
-            }
-        }
-        CONTENT.digest(&writer.finish())
+        content(&mut writer);
+        Instruction { scope, reference, content: CONTENT.digest(&writer.finish()) }
     }
 }

@@ -6,13 +6,13 @@
 //! Must not know: the state tree, or the storage.
 
 use crate::apply::apply;
-use crate::authority;
+use crate::authority::{self, Signer};
 use crate::plan::{Plan, Touched};
 use crate::reference::hour;
 use crate::working::Working;
 use crate::{
-    Duplicate, Fatal, HistoryEntry, Operation, OperationResult, Receipt, ReceiptLocation, RejectionCode,
-    SignedTransaction, StateKey, TransactionId, TransactionResult,
+    Duplicate, Fatal, HistoryEntry, OperationResult, Receipt, ReceiptLocation, RejectionCode, SignedTransaction,
+    StateKey, TransactionId, TransactionResult,
 };
 
 /// An id that the block takes.
@@ -130,24 +130,11 @@ impl Run {
             let [first, second] = touched.accounts;
             let accounts = match applied {
                 true => [first, second],
-                false if is_debit(operation) => [first, None],
+                false if authority::rule(operation.kind()).signer == Signer::Debtor => [first, None],
                 false => [None, None],
             };
             self.touched.extend(accounts.into_iter().flatten().map(|place| (place, receipt.index)));
         }
-    }
-}
-
-/// Does money leave the first of its accounts?
-fn is_debit(operation: &Operation) -> bool {
-    match operation {
-        Operation::Transfer(_) | Operation::Redeem(_) => true,
-        Operation::OpenAccount(_)
-        | Operation::Issue(_)
-        | Operation::SetValidator(_)
-        | Operation::RemoveValidator(_)
-        | Operation::AddParticipant(_)
-        | Operation::ReportMisbehaviour(_) => false,
     }
 }
 

@@ -3,7 +3,8 @@
 
 use tonle_crypto::SecretKey;
 use tonle_ledger::{
-    AddParticipant, Member, Operation, ParticipantId, ParticipantKey, Permission, Permissions, Role, quorum,
+    AddParticipant, Member, Operation, ParticipantId, ParticipantKey, Permission, Permissions, RemoveValidator, Role,
+    quorum,
 };
 use tonle_proto::v1;
 
@@ -87,7 +88,11 @@ async fn a_change_that_would_lose_the_quorum_is_refused_as_the_answer_says() {
     let staying = answer.versions[0].validators.iter().filter(|validator| decided.contains(validator)).count();
     assert!(staying < quorum(decided.len() + 1), "of 6 validators 5 must vote; 4 stay");
     let rows = [
-        (vec![Operation::RemoveValidator(id("nbc"))], "NOT_VALIDATOR", tonic::Code::NotFound),
+        (
+            vec![Operation::RemoveValidator(RemoveValidator { participant: id("nbc") })],
+            "NOT_VALIDATOR",
+            tonic::Code::NotFound,
+        ),
         (vec![admit("wb")], "PARTICIPANT_EXISTS", tonic::Code::AlreadyExists),
         (vec![set("wb", 10)], "VALIDATOR_KEY_USED", tonic::Code::AlreadyExists),
         (vec![set("nobody", 30)], "UNKNOWN_PARTICIPANT", tonic::Code::NotFound),

@@ -1,136 +1,187 @@
-//! What a transaction can ask for.
+//! What a transaction can ask for: one list of all operations, and one file for each group of them, which says what an
+//! operation holds, its wire form, the accounts that it names, and what it does.
 //!
-//! Must not know: the wire form, or how it is executed.
+//! Must not know: who may ask for it (that is `authority`).
 
-use tonle_crypto::PublicKey;
+mod account;
+mod fields;
+mod misbehaviour;
+mod money;
+mod participant;
+mod supply;
+mod transfer;
+mod validator;
 
-use crate::{
-    AccountId, AccountKind, Amount, Asset, Member, Mode, Participant, ParticipantId, ParticipantKey, Reference, Role,
-    Text, Thresholds,
-};
+pub use account::OpenAccount;
+pub use misbehaviour::ReportMisbehaviour;
+pub use participant::AddParticipant;
+pub use supply::{Issue, Redeem};
+pub use transfer::Transfer;
+pub use validator::RemoveValidator;
 
-/// One thing that a transaction asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operation {
-    /// Move money between two accounts. Signed for by the debited account.
-    Transfer(Box<Transfer>),
-    /// Open an account. Signed for by the account's participant.
-    OpenAccount(OpenAccount),
-    /// Create money. Signed for by the asset's issuer.
-    Issue(Issue),
-    /// Destroy money. Signed for by the asset's issuer.
-    Redeem(Redeem),
-    /// Add a validator, or change the keys of one. Signed for by the operator. Both keys must be new to the chain, save
-    /// one that the participant's validator has already and keeps.
-    SetValidator(Box<Member>),
-    /// Remove the validator of a participant. Signed for by the operator.
-    RemoveValidator(ParticipantId),
-    /// Admit a participant. Signed for by the operator.
-    AddParticipant(Box<AddParticipant>),
-    /// Put an offence of a validator on the ledger, once. Signed for by any one key of any participant.
-    ReportMisbehaviour(ReportMisbehaviour),
+use crate::plan::Touched;
+use crate::protobuf::{Encoder, Fields};
+use crate::reference::Instruction;
+use crate::working::Working;
+use crate::{AccountId, Asset, BalanceAfter, Member, ParticipantId, ReceiptLocation, Rejection, RejectionCode};
+pub(crate) use fields::{Named, Parsed};
+
+/// What an operation leaves: the balances that it changed, payer before payee.
+pub(crate) type Applied = Result<Vec<BalanceAfter>, RejectionCode>;
+
+/// Where an operation is executed.
+pub(crate) struct Scene<'a, 'b> {
+    pub(crate) working: &'a mut Working<'b>,
+    /// The places of what it names.
+    pub(crate) touched: &'a Touched,
+    /// Where its result will stand.
+    pub(crate) place: ReceiptLocation,
 }
 
-/// Moves `amount` of `asset` from one account to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transfer {
-    /// Who pays.
-    pub from: AccountId,
-    /// Who is paid.
-    pub to: AccountId,
-    /// In what.
-    pub asset: Asset,
-    /// How much.
-    pub amount: Amount,
-    /// The payer's reference: unique per debited account for 7 days.
-    pub instruction_ref: Option<Reference>,
-    /// The purpose code (ISO 20022 ExternalPurpose1Code or a short text).
-    pub purpose: Option<Text<35>>,
-    /// A reference of another system, such as an end-to-end id.
-    pub external_ref: Option<Reference>,
-    /// Remittance data, encrypted by the payer's side; at most 512 bytes. Not part of what makes two instructions
-    /// the same, because encrypting the same text twice gives different bytes.
-    pub remittance: Vec<u8>,
+/// What every operation says of itself.
+pub(crate) trait Act {
+    /// The accounts that it names; what money leaves comes first.
+    fn accounts(&self) -> [Option<AccountId>; 2] {
+        [None, None]
+    }
+    /// The participant that it concerns: that of its first account, or the one that it names.
+    fn subject(&self) -> Option<ParticipantId> {
+        let [first, _] = self.accounts();
+        first.map(|account| account.participant())
+    }
+    /// The asset whose issuer must sign, where that is the rule.
+    fn asset(&self) -> Option<Asset> {
+        None
+    }
+    /// Its reference, when it has one, and what makes another operation with this reference the same.
+    fn instruction(&self) -> Option<Instruction<'_>> {
+        None
+    }
+    /// Does it. Checks stand in the order of the codes' numbers. On `Err` the caller takes back what was changed.
+    fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied;
+    /// Writes its message.
+    fn encode(&self, message: &mut Encoder);
 }
 
-/// Opens `account` without money.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenAccount {
-    /// Its name.
-    pub account: AccountId,
-    /// What it is for.
-    pub kind: AccountKind,
-    /// Its own keys, ascending; empty when its participant's keys sign for it.
-    pub keys: Vec<PublicKey>,
-    /// How many of `keys` must sign: 1 to their number; 0 without keys.
-    pub threshold: u8,
+/// Reads an operation's message, all but its end.
+trait Decode: Sized {
+    fn decode(fields: &mut Fields<'_>) -> Parsed<Self>;
 }
 
-/// Creates `amount` of `asset` on an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issue {
-    /// Who gets it.
-    pub to: AccountId,
-    /// What.
-    pub asset: Asset,
-    /// How much.
-    pub amount: Amount,
-    /// The issuer's reference: unique per issuer for 7 days.
-    pub instruction_ref: Option<Reference>,
+impl<T: Act> Act for Box<T> {
+    fn accounts(&self) -> [Option<AccountId>; 2] {
+        self.as_ref().accounts()
+    }
+    fn subject(&self) -> Option<ParticipantId> {
+        self.as_ref().subject()
+    }
+    fn asset(&self) -> Option<Asset> {
+        self.as_ref().asset()
+    }
+    fn instruction(&self) -> Option<Instruction<'_>> {
+        self.as_ref().instruction()
+    }
+    fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
+        self.as_ref().apply(scene)
+    }
+    fn encode(&self, message: &mut Encoder) {
+        self.as_ref().encode(message);
+    }
 }
 
-/// Destroys `amount` of `asset` on an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redeem {
-    /// Where it is taken.
-    pub from: AccountId,
-    /// What.
-    pub asset: Asset,
-    /// How much.
-    pub amount: Amount,
-    /// The reference: unique per debited account for 7 days.
-    pub instruction_ref: Option<Reference>,
+impl<T: Decode> Decode for Box<T> {
+    fn decode(fields: &mut Fields<'_>) -> Parsed<Self> {
+        T::decode(fields).map(Box::new)
+    }
 }
 
-/// Admits a participant that is not there. It is active from then on; it may open accounts, pay, and be made a
-/// validator if it is a bank.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddParticipant {
-    /// Its id.
-    pub participant: ParticipantId,
-    /// Its name in law: 1 to 140 bytes of UTF-8 without control characters.
-    pub legal_name: String,
-    /// Its business identifier code; empty without one.
-    pub bic: String,
-    /// What it is: not an operator, which only genesis names.
-    pub role: Role,
-    /// Its keys, ascending; at most 16. None may issue.
-    pub keys: Vec<ParticipantKey>,
-    /// How many keys must sign to pay: 1 to the number of keys that may; 1 when none may.
-    pub pay_threshold: u8,
-    /// The same to open accounts.
-    pub open_accounts_threshold: u8,
-}
-
-/// Reports what a validator did against the rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportMisbehaviour {
-    /// The proof: 1 to [`crate::PROOF_BYTES_MAX`] bytes that a [`crate::Judge`] reads.
-    pub proof: Vec<u8>,
-}
-
-impl AddParticipant {
-    /// The record that it makes.
-    #[must_use]
-    pub fn record(&self) -> Participant {
-        Participant {
-            id: self.participant,
-            legal_name: self.legal_name.clone(),
-            bic: self.bic.clone(),
-            role: self.role,
-            mode: Mode::Active,
-            thresholds: Thresholds { pay: self.pay_threshold, open_accounts: self.open_accounts_threshold, issue: 1 },
-            keys: self.keys.clone(),
+/// The list. Each has its field number in the message `Operation`, its type, and the field's name.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $number:literal $name:ident($payload:ty) = $field:literal,)*) => {
+        /// One thing that a transaction asks for.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Operation {
+            $($(#[$doc])* $name($payload),)*
         }
+
+        /// What an operation is, without what it says.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum OperationKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl OperationKind {
+            /// All of them, by number.
+            pub const ALL: &'static [OperationKind] = &[$(OperationKind::$name,)*];
+
+            /// The field number in the message `Operation`.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                match self { $(OperationKind::$name => $number,)* }
+            }
+            /// The field's name in the message `Operation`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(OperationKind::$name => $field,)* }
+            }
+        }
+
+        impl Operation {
+            /// What it is.
+            #[must_use]
+            pub const fn kind(&self) -> OperationKind {
+                match self { $(Operation::$name(_) => OperationKind::$name,)* }
+            }
+            /// What it says of itself.
+            pub(crate) fn act(&self) -> &dyn Act {
+                match self { $(Operation::$name(operation) => operation,)* }
+            }
+            /// Reads the message `Operation`: a oneof, of which exactly one is there.
+            pub(crate) fn decode(bytes: &[u8]) -> Parsed<Self> {
+                let mut fields = Fields::new(bytes);
+                let (number, inner) = fields.alternative().named("operation")?;
+                fields.finish().named("operation")?;
+                let mut inner = Fields::new(inner);
+                match number {
+                    $($number => {
+                        let operation = <$payload>::decode(&mut inner)?;
+                        inner.finish().named($field)?;
+                        Ok(Operation::$name(operation))
+                    })*
+                    _ => Err(Rejection::malformed("operation")),
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    /// Move money between two accounts.
+    1 Transfer(Box<Transfer>) = "transfer",
+    /// Open an account.
+    2 OpenAccount(OpenAccount) = "open_account",
+    /// Create money.
+    3 Issue(Issue) = "issue",
+    /// Destroy money.
+    4 Redeem(Redeem) = "redeem",
+    /// Add a validator, or change the keys of one. Both keys must be new to the chain, save one that the participant's
+    /// validator has already and keeps.
+    5 SetValidator(Box<Member>) = "set_validator",
+    /// Remove the validator of a participant.
+    6 RemoveValidator(RemoveValidator) = "remove_validator",
+    /// Admit a participant.
+    7 AddParticipant(Box<AddParticipant>) = "add_participant",
+    /// Put an offence of a validator on the ledger, once.
+    8 ReportMisbehaviour(ReportMisbehaviour) = "report_misbehaviour",
+}
+
+impl Operation {
+    /// The message `Operation`.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut inner = Encoder::default();
+        self.act().encode(&mut inner);
+        let mut message = Encoder::default();
+        message.element(self.kind().number(), &inner.finish());
+        message.finish()
     }
 }

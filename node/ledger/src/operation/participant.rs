@@ -1,0 +1,139 @@
+//! Who participates.
+//!
+//! Must not know: who signed.
+
+use super::fields::{Named, Parsed};
+use super::{Act, Applied, Decode, Scene};
+use crate::account::ascending;
+use crate::genesis::MAX_PARTICIPANTS;
+use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
+use crate::protobuf::{Encoder, Fields};
+use crate::{
+    MAX_SIGNATURES, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Rejection,
+    RejectionCode, Role, Thresholds,
+};
+
+/// Admits a participant that is not there. It is active from then on; it may open accounts, pay, and be made a
+/// validator if it is a bank.
+///
+/// ```text
+/// message AddParticipant { string participant = 1;
+///                          string legal_name = 2;            // 1 to 140 bytes, no control characters
+///                          string bic = 3;                   // 0 to 11 of A-Z 0-9
+///                          ParticipantRole role = 4;         // BANK 2, PAYMENT_PROVIDER 3, AUDITOR 4
+///                          repeated ParticipantKey keys = 5; // ascending by key; 0 to 16
+///                          uint32 pay_threshold = 6;         // 1 to the number of keys that may; 1 when none may
+///                          uint32 open_accounts_threshold = 7; }   // the same
+/// message ParticipantKey { bytes key = 1; bool may_pay = 2; bool may_open_accounts = 3; }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddParticipant {
+    /// Its id.
+    pub participant: ParticipantId,
+    /// Its name in law: 1 to 140 bytes of UTF-8 without control characters.
+    pub legal_name: String,
+    /// Its business identifier code; empty without one.
+    pub bic: String,
+    /// What it is: not an operator, which only genesis names.
+    pub role: Role,
+    /// Its keys, ascending; at most 16. None may issue.
+    pub keys: Vec<ParticipantKey>,
+    /// How many keys must sign to pay: 1 to the number of keys that may; 1 when none may.
+    pub pay_threshold: u8,
+    /// The same to open accounts.
+    pub open_accounts_threshold: u8,
+}
+
+impl AddParticipant {
+    /// The record that it makes.
+    #[must_use]
+    pub fn record(&self) -> Participant {
+        Participant {
+            id: self.participant,
+            legal_name: self.legal_name.clone(),
+            bic: self.bic.clone(),
+            role: self.role,
+            mode: Mode::Active,
+            thresholds: Thresholds { pay: self.pay_threshold, open_accounts: self.open_accounts_threshold, issue: 1 },
+            keys: self.keys.clone(),
+        }
+    }
+}
+
+impl Decode for AddParticipant {
+    fn decode(fields: &mut Fields<'_>) -> Parsed<Self> {
+        let participant = fields.participant(1, "add_participant.participant")?;
+        let name = fields.text(2).named("add_participant.legal_name")?;
+        if name.is_empty() || name.len() > LEGAL_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(Rejection::malformed("add_participant.legal_name"));
+        }
+        let bic = fields.text(3).named("add_participant.bic")?;
+        if !is_bic(bic) {
+            return Err(Rejection::malformed("add_participant.bic"));
+        }
+        let role = fields.choice(4, "add_participant.role", Role::from_number)?;
+        if role == Role::Operator {
+            return Err(Rejection::malformed("add_participant.role"));
+        }
+        let mut keys = Vec::new();
+        while let Some(entry) = fields.element(5).named("add_participant.keys")? {
+            if keys.len() == MAX_SIGNATURES {
+                return Err(Rejection::malformed("add_participant.keys"));
+            }
+            keys.push(decode_key(entry)?);
+        }
+        if !ascending(keys.iter().map(|entry| entry.key)) {
+            return Err(Rejection::malformed("add_participant.keys"));
+        }
+        let mut threshold = |number, permission, field| {
+            let stated = fields.uint(number).named(field)?;
+            let may = keys.iter().filter(|entry| entry.permissions.contains(permission)).count().max(1);
+            let stated = u8::try_from(stated).ok().filter(|stated| *stated > 0 && usize::from(*stated) <= may);
+            stated.ok_or(Rejection::malformed(field))
+        };
+        let pay_threshold = threshold(6, Permission::Pay, "add_participant.pay_threshold")?;
+        let open_accounts_threshold =
+            threshold(7, Permission::OpenAccounts, "add_participant.open_accounts_threshold")?;
+        let (legal_name, bic) = (name.to_owned(), bic.to_owned());
+        Ok(AddParticipant { participant, legal_name, bic, role, keys, pay_threshold, open_accounts_threshold })
+    }
+}
+
+fn decode_key(bytes: &[u8]) -> Parsed<ParticipantKey> {
+    let mut fields = Fields::new(bytes);
+    let key = fields.key(1, "add_participant.keys")?;
+    let pay = fields.flag(2).named("add_participant.keys")?.then_some(Permission::Pay);
+    let open_accounts = fields.flag(3).named("add_participant.keys")?.then_some(Permission::OpenAccounts);
+    fields.finish().named("add_participant.keys")?;
+    let permissions: Vec<_> = [pay, open_accounts].into_iter().flatten().collect();
+    Ok(ParticipantKey { key, permissions: Permissions::of(&permissions) })
+}
+
+impl Act for AddParticipant {
+    fn subject(&self) -> Option<ParticipantId> {
+        Some(self.participant)
+    }
+
+    fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
+        if scene.working.participant(self.participant).is_some() {
+            return Err(RejectionCode::ParticipantExists);
+        }
+        if scene.working.participant_count() >= MAX_PARTICIPANTS {
+            return Err(RejectionCode::ParticipantsFull);
+        }
+        scene.working.admit(self.record());
+        Ok(Vec::new())
+    }
+
+    fn encode(&self, message: &mut Encoder) {
+        message.bytes(1, self.participant.as_bytes()).bytes(2, self.legal_name.as_bytes());
+        message.bytes(3, self.bic.as_bytes()).uint(4, u64::from(self.role.number()));
+        for entry in &self.keys {
+            let may = |permission| u64::from(entry.permissions.contains(permission));
+            let mut inner = Encoder::default();
+            inner.bytes(1, entry.key.as_bytes()).uint(2, may(Permission::Pay)).uint(3, may(Permission::OpenAccounts));
+            message.element(5, &inner.finish());
+        }
+        message.uint(6, u64::from(self.pay_threshold)).uint(7, u64::from(self.open_accounts_threshold));
+    }
+}
