@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use tonic::{Code, Status};
-use tonle_ledger::{AccountId, Operation, SignedTransaction};
+use tonle_ledger::{AccountId, Operation, OperationKind, SignedTransaction};
 use tonle_proto::v1::{
     AccountStatus, GetAccountRequest, GetAccountResponse, GetStatusResponse, ListTransactionsRequest, Outcome,
     TransactionRecord, list_transactions_request,
@@ -238,7 +238,8 @@ pub async fn history(arguments: &HistoryArguments) -> Result<()> {
 
 fn history_row(report: &HistoryReport, exponents: &Exponents) -> Vec<String> {
     let money = match report.kind {
-        "open" => "account opened".to_owned(),
+        "open_account" => "account opened".to_owned(),
+        kind if report.asset.is_empty() => kind.replace('_', " "),
         _ => format!("{} {}", exponents.format(report.amount_minor, &report.asset), report.asset),
     };
     vec![
@@ -283,6 +284,9 @@ async fn records(client: &Client, account: &str, limit: u32) -> Result<Vec<Trans
 /// One report for each of a transaction's operations that touches `account`.
 fn operations(record: &TransactionRecord, account: &str) -> Result<Vec<HistoryReport>> {
     let receipt = record.receipt.as_ref().context("the node answered without a receipt")?;
+    if record.transaction.is_empty() {
+        return Ok(endings(receipt, account));
+    }
     let transaction = SignedTransaction::from_bytes(&record.transaction)
         .map_err(|rejection| anyhow::anyhow!("the node answered a transaction that is none: {rejection}"))?;
     let mut reports = Vec::new();
@@ -298,10 +302,35 @@ fn operations(record: &TransactionRecord, account: &str) -> Result<Vec<HistoryRe
     Ok(reports)
 }
 
+/// What a block's own receipt says of `account`.
+fn endings(receipt: &tonle_proto::v1::Receipt, account: &str) -> Vec<HistoryReport> {
+    use tonle_proto::v1::operation_result::Result;
+    let id = hex::encode(&receipt.transaction_id);
+    let ended = receipt.results.iter().enumerate().filter_map(|(number, result)| match &result.result {
+        Some(Result::Ended(ended)) if ended.balances_after.iter().any(|balance| balance.account == account) => {
+            Some(HistoryReport {
+                block: receipt.height,
+                time_ms: receipt.time_ms,
+                transaction_id: id.clone(),
+                operation: number,
+                kind: "hold_over",
+                direction: "",
+                counterparty: String::new(),
+                asset: String::new(),
+                amount_minor: 0,
+                id: None,
+                result: "applied".to_owned(),
+            })
+        }
+        _ => None,
+    });
+    ended.collect()
+}
+
 fn result(receipt: &tonle_proto::v1::Receipt, operation: usize) -> String {
     use tonle_proto::v1::operation_result::Result;
     match receipt.results.get(operation).and_then(|result| result.result.as_ref()) {
-        Some(Result::Applied(_)) => "applied".to_owned(),
+        Some(Result::Applied(_) | Result::Ended(_)) => "applied".to_owned(),
         Some(Result::Repeated(first)) => format!("repeated block {}", first.height),
         Some(Result::Rejected(rejection)) => rejection.code.clone(),
         None => match (receipt.outcome(), rejection(receipt)) {
@@ -312,49 +341,34 @@ fn result(receipt: &tonle_proto::v1::Receipt, operation: usize) -> String {
     }
 }
 
-/// The operation as `account` sees it; none when it does not touch it.
+/// The operation as `account` sees it; none when it does not name it.
 fn touches(operation: &Operation, account: &str) -> Option<HistoryReport> {
-    let is = |id: &AccountId| id.as_str() == account;
-    let report = |kind, direction, other: Option<&AccountId>| HistoryReport {
+    let is = |id: &Option<AccountId>| id.is_some_and(|id| id.as_str() == account);
+    let [first, second] = operation.accounts();
+    let (direction, other) = match (is(&first), is(&second)) {
+        (true, _) => ("out", second),
+        (false, true) => ("in", first),
+        (false, false) => return None,
+    };
+    let money = operation.money();
+    let direction = match operation.kind() {
+        OperationKind::Issue => "in",
+        _ if money.is_none() => "",
+        _ => direction,
+    };
+    Some(HistoryReport {
         block: 0,
         time_ms: 0,
         transaction_id: String::new(),
         operation: 0,
-        kind,
+        kind: operation.kind().name(),
         direction,
-        counterparty: other.map(ToString::to_string).unwrap_or_default(),
-        asset: String::new(),
-        amount_minor: 0,
-        id: None,
+        counterparty: other.map(|id| id.to_string()).unwrap_or_default(),
+        asset: money.map(|(asset, _)| asset.to_string()).unwrap_or_default(),
+        amount_minor: money.map_or(0, |(_, amount)| amount.minor()),
+        id: operation.reference().map(ToString::to_string),
         result: String::new(),
-    };
-    let (mut report, asset, amount, reference) = match operation {
-        Operation::Transfer(transfer) => {
-            let report = match (is(&transfer.from), is(&transfer.to)) {
-                (true, _) => report("transfer", "out", Some(&transfer.to)),
-                (false, true) => report("transfer", "in", Some(&transfer.from)),
-                (false, false) => return None,
-            };
-            (report, transfer.asset, transfer.amount, transfer.instruction_ref.as_ref())
-        }
-        Operation::OpenAccount(open) => return is(&open.account).then(|| report("open", "", None)),
-        Operation::Issue(issue) if is(&issue.to) => {
-            (report("issue", "in", None), issue.asset, issue.amount, issue.instruction_ref.as_ref())
-        }
-        Operation::Redeem(redeem) if is(&redeem.from) => {
-            (report("redeem", "out", None), redeem.asset, redeem.amount, redeem.instruction_ref.as_ref())
-        }
-        Operation::Issue(_)
-        | Operation::Redeem(_)
-        | Operation::SetValidator(_)
-        | Operation::RemoveValidator(_)
-        | Operation::AddParticipant(_)
-        | Operation::ReportMisbehaviour(_) => return None,
-    };
-    report.asset = asset.to_string();
-    report.amount_minor = amount.minor();
-    report.id = reference.map(ToString::to_string);
-    Some(report)
+    })
 }
 
 /// Runs `tonle status`.

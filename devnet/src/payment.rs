@@ -258,7 +258,12 @@ impl Payment<'_> {
     fn report_repeated(&self, receipt: &Receipt, latency: Duration) -> Result<()> {
         let first = receipt.results.iter().find_map(|result| match &result.result {
             Some(operation_result::Result::Repeated(first)) => Some(first.height),
-            Some(operation_result::Result::Applied(_) | operation_result::Result::Rejected(_)) | None => None,
+            Some(
+                operation_result::Result::Applied(_)
+                | operation_result::Result::Rejected(_)
+                | operation_result::Result::Ended(_),
+            )
+            | None => None,
         });
         let block = first.unwrap_or(receipt.height);
         if self.arguments.json {
@@ -286,7 +291,12 @@ pub fn rejection(receipt: &Receipt) -> Option<&Rejection> {
     receipt.rejection.as_ref().or_else(|| {
         receipt.results.iter().find_map(|result| match &result.result {
             Some(operation_result::Result::Rejected(rejection)) => Some(rejection),
-            Some(operation_result::Result::Applied(_) | operation_result::Result::Repeated(_)) | None => None,
+            Some(
+                operation_result::Result::Applied(_)
+                | operation_result::Result::Repeated(_)
+                | operation_result::Result::Ended(_),
+            )
+            | None => None,
         })
     })
 }

@@ -60,6 +60,11 @@ fn bounds(operation: &Operation) {
             assert!(add.keys.iter().all(|entry| !entry.permissions.contains(Permission::Issue)));
         }
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
-        Operation::Issue(_) | Operation::Redeem(_) | Operation::RemoveValidator(_) => {}
+        Operation::Issue(_)
+        | Operation::Redeem(_)
+        | Operation::RemoveValidator(_)
+        | Operation::PlaceHold(_)
+        | Operation::CaptureHold(_)
+        | Operation::ReleaseHold(_) => {}
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn apply(
             None => {}
         }
     }
-    let balances = operation.act().apply(&mut Scene { working, touched, place })?;
+    let balances = operation.act().apply(&mut Scene { working, touched, place, now_ms })?;
     if let Some(instruction) = &touched.instruction {
         let record = ReferenceRecord { taken_ms: now_ms, content: instruction.content, first: place };
         working.take_reference(instruction.reference, record);

@@ -9,9 +9,12 @@ use tonle_crypto::{Canonical, CodecError, Digest};
 use crate::executor::Point;
 use crate::offence::Offences;
 use crate::proof::value_digest;
+use crate::timed::Deadlines;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
-use crate::{Account, Asset, AssetRecord, Fatal, OffenceRecord, Participant, ParticipantId, StateKey, Validators};
+use crate::{
+    Account, Asset, AssetRecord, Fatal, OffenceRecord, Participant, ParticipantId, StateKey, Timed, Validators,
+};
 
 /// What a full scan found: supply and sum of balances agree for every asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,7 @@ pub(crate) struct Scan {
     pub(crate) reference_buckets: BTreeMap<u64, Digest>,
     pub(crate) validators: Option<Validators>,
     pub(crate) offences: Offences,
+    pub(crate) deadlines: Deadlines,
     balances: BTreeMap<Asset, u128>,
     accounts: u64,
 }
@@ -76,6 +80,7 @@ impl Scan {
             }
             StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),
             StateKey::Offence(id) => self.offences.insert(id, OffenceRecord::decode(value).map_err(corrupt)?),
+            StateKey::Timed(id) => self.deadlines.read(id, &Timed::decode(value).map_err(corrupt)?)?,
             StateKey::Transaction { .. } | StateKey::Reference(_) => {}
         }
         Ok(())

@@ -18,6 +18,8 @@ use crate::{Operation, OperationKind, Participant, ParticipantId, Permission, Re
 pub enum Signer {
     /// The account that money leaves: its own keys, its threshold of them, if it has keys; otherwise its participant's.
     Debtor,
+    /// The account that money enters: as for the debtor.
+    Creditor,
     /// The participant that keeps the account.
     Keeper,
     /// The issuer of the asset.
@@ -58,6 +60,9 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::SetValidator => by(Signer::Operator, Permission::Issue, OPERATOR),
         OperationKind::RemoveValidator => by(Signer::Operator, Permission::Issue, OPERATOR),
         OperationKind::AddParticipant => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::PlaceHold => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::CaptureHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::ReleaseHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
         OperationKind::ReportMisbehaviour => Rule { signer: Signer::AnyParticipant, permission: None, roles: ALL },
     }
 }
@@ -106,9 +111,10 @@ fn admitted_by(transaction: &SignedTransaction) -> BTreeMap<ParticipantId, Parti
 }
 
 fn authority_for(working: &Working<'_>, rule: Rule, operation: &dyn Act, touched: &Touched) -> Authority {
-    let [first, _] = touched.accounts;
+    let [first, second] = touched.accounts;
     match rule.signer {
         Signer::Debtor => Authority::Account(first),
+        Signer::Creditor => Authority::Account(second),
         Signer::Keeper => operation.subject().map_or(Authority::Nobody, Authority::Participant),
         Signer::Issuer => {
             let issuer = operation.asset().and_then(|asset| working.issuer(asset));

@@ -51,12 +51,13 @@ pub struct Executed {
     pub height: u64,
     /// Its time, ms since the Unix epoch.
     pub timestamp_ms: u64,
-    /// One receipt for each transaction that is no duplicate, in order; `receipts[i].index == i`.
+    /// The block's own receipt, when something ended by itself; then one for each transaction that is no duplicate, in
+    /// order. `receipts[i].index == i`.
     pub receipts: Vec<Receipt>,
     /// Their canonical bytes.
     pub encoded: Vec<Vec<u8>>,
-    /// For each receipt, the place of its transaction in the block.
-    pub positions: Vec<u32>,
+    /// For each receipt, the place of its transaction in the block; `None` for the block's own.
+    pub positions: Vec<Option<u32>>,
     /// The transactions that left none.
     pub duplicates: Vec<Duplicate>,
     /// Changes of the state, all to be applied in one atomic write together with the receipts.

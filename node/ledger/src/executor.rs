@@ -17,9 +17,10 @@ use crate::plan::Plan;
 use crate::proof::value_digest;
 use crate::reference::{hour, hour_end_ms, references_expired};
 use crate::run::{Run, run};
+use crate::timed::Deadlines;
 use crate::tree::{LeafChange, Tree, Version, Versions};
 use crate::validators::window;
-use crate::working::{Outcome, Participants, Slot, Working, WorkingValidators, add_balances};
+use crate::working::{Before, Outcome, Participants, Slot, TimedSlot, Working, WorkingValidators, add_balances};
 use crate::{
     Asset, AssetRecord, BlockInput, Bucket, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Participant,
     ParticipantId, ProofSource, ReceiptsTree, StateKey, Validators, first_results_root, next_results_root,
@@ -86,6 +87,7 @@ pub struct Executor {
     /// For how many heights a replaced version of the validator set may be in force.
     window: u64,
     offences: Offences,
+    deadlines: Deadlines,
     judge: Arc<dyn Judge>,
     versions: Arc<Versions>,
 }
@@ -158,7 +160,7 @@ impl Executor {
         }
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
-        let Scan { participants, assets, id_buckets, reference_buckets, validators, offences, .. } = scan;
+        let Scan { participants, assets, id_buckets, reference_buckets, validators, offences, deadlines, .. } = scan;
         Ok(Executor {
             point,
             keys: participants.values().flat_map(keys_of).collect(),
@@ -169,6 +171,7 @@ impl Executor {
             validators: Arc::new(validators.ok_or(Fatal::NoValidators)?),
             window: window(genesis.epoch_length),
             offences,
+            deadlines,
             judge,
             versions: Arc::new(versions),
         })
@@ -219,7 +222,8 @@ impl Executor {
     /// What executing the block will ask for.
     #[must_use]
     pub fn plan<'a>(&self, block: &'a BlockInput) -> Plan<'a> {
-        Plan::new(block, |asset| self.assets.get(&asset).map(|record| record.issuer))
+        let issuer = |asset| self.assets.get(&asset).map(|record| record.issuer);
+        Plan::new(block, issuer, self.deadlines.ended(block.timestamp_ms))
     }
 
     /// Executes the next block. `values` are those of the plan's keys in their order, as of the block before; `None`
@@ -234,19 +238,23 @@ impl Executor {
         if block.height != expected {
             return Err(Fatal::OutOfOrder { expected, given: block.height });
         }
-        let validators =
-            WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window };
-        let participants = Participants { by_id: &self.participants, keys: &self.keys };
-        let docket = Docket::new(self.judge.as_ref(), self.point.chain, &self.offences);
         let tree = self.versions.tree();
-        let mut working = Working::new(plan, values, &tree, participants, &self.assets, validators, docket)?;
-        let run = run(plan, &mut working)?;
+        let before = Before {
+            tree: &tree,
+            participants: Participants { by_id: &self.participants, keys: &self.keys },
+            assets: &self.assets,
+            validators: WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window },
+            docket: Docket::new(self.judge.as_ref(), self.point.chain, &self.offences),
+            deadlines: &self.deadlines,
+        };
+        let mut working = Working::new(plan, values, before)?;
+        let run = run(plan, &self.point.chain, &mut working)?;
         let mut outcome = working.finish();
         let changed = outcome.finish_validators(&self.validators, block.height, self.window);
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &mut outcome, &mut changes);
-        let Outcome { assets, admitted, validators, reported, .. } = outcome;
+        let Outcome { assets, admitted, validators, reported, timed, .. } = outcome;
         let (tree, previous) = commit(&tree, edits, &mut changes)?;
 
         let encoded: Vec<_> = run.receipts.iter().map(encoded).collect();
@@ -265,6 +273,9 @@ impl Executor {
         self.keys.extend(admitted.values().flat_map(keys_of));
         self.participants.extend(admitted);
         self.offences.extend(reported);
+        for TimedSlot { id, value, .. } in &timed {
+            self.deadlines.set(*id, value.as_ref());
+        }
         self.validators = validators;
         self.point = point;
         Ok(Executed {
@@ -322,6 +333,10 @@ impl Executor {
         for Slot { id, stored, account, .. } in slots.into_iter().filter(|slot| slot.written) {
             let after = account.as_ref().map(encoded);
             edits.push(Edit { key: StateKey::Account(id), before: stored, after });
+        }
+        for TimedSlot { id, stored, value } in &mut outcome.timed {
+            let after = value.as_ref().map(encoded);
+            edits.push(Edit { key: StateKey::Timed(*id), before: stored.take(), after });
         }
         for (asset, record) in &outcome.assets {
             let before = self.assets.get(asset).map(Canonical::encode);

@@ -43,6 +43,7 @@ mod results;
 mod run;
 mod snapshot;
 mod state;
+mod timed;
 mod transaction;
 mod tree;
 mod validators;
@@ -63,7 +64,8 @@ pub use offence::{
     Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
 };
 pub use operation::{
-    AddParticipant, Issue, OpenAccount, Operation, OperationKind, Redeem, RemoveValidator, ReportMisbehaviour, Transfer,
+    AddParticipant, CaptureHold, Issue, OpenAccount, Operation, OperationKind, PlaceHold, Redeem, ReleaseHold,
+    RemoveValidator, ReportMisbehaviour, Transfer,
 };
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;
@@ -76,6 +78,10 @@ pub use snapshot::{
     StateChunk,
 };
 pub use state::{Change, StateKey};
+pub use timed::{
+    ENDINGS_PER_BLOCK_MAX, Hold, TIMED_LIFE_MAX_MS, TIMED_MAX, TIMED_PER_PARTICIPANT_MAX, Timed, TimedContent,
+    TimedKind,
+};
 pub use transaction::{SignedTransaction, TransactionBody};
 pub use validators::{
     Member, QuorumKept, SetVersion, VALIDATOR_KEYS_MAX, VALIDATOR_VERSIONS_MAX, VALIDATORS_FLOOR, VALIDATORS_MAX,

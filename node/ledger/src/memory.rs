@@ -38,6 +38,7 @@ impl MemoryState {
                     | StateKey::Account(_)
                     | StateKey::Validators
                     | StateKey::Offence(_)
+                    | StateKey::Timed(_)
                     | StateKey::Reference(_) => true,
                 }),
                 // Absent by the executor's reading already.

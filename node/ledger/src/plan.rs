@@ -5,6 +5,7 @@
 
 use tonle_crypto::Digest;
 
+use crate::operation::Act;
 use crate::reference::Instruction;
 use crate::run::id_of;
 use crate::{AccountId, Asset, BlockInput, ParticipantId, StateKey, TransactionId};
@@ -14,6 +15,8 @@ use crate::{AccountId, Asset, BlockInput, ParticipantId, StateKey, TransactionId
 pub(crate) struct Touched {
     /// The accounts that it names; what money leaves comes first.
     pub(crate) accounts: [Option<usize>; 2],
+    /// The place of the timed value that it names.
+    pub(crate) timed: Option<usize>,
     /// Its instruction, when it has a reference.
     pub(crate) instruction: Option<PlannedInstruction>,
 }
@@ -34,7 +37,10 @@ pub struct Plan<'a> {
     keys: Vec<StateKey>,
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) ids: Vec<(u64, TransactionId)>,
+    pub(crate) timed: Vec<Digest>,
     pub(crate) references: Vec<Digest>,
+    /// What ends before the block's transactions: its place, and that of its account.
+    pub(crate) endings: Vec<(usize, usize)>,
     /// For each transaction, the place of its id.
     pub(crate) id_places: Vec<usize>,
     /// For each operation of each transaction, in order.
@@ -54,47 +60,82 @@ fn places<N: Ord + Copy, U: Ord>(mut uses: Vec<(N, U)>, mut tell: impl FnMut(U, 
     names
 }
 
+/// Who names something: what ends, by its number, or an operation, by its number in the block, as its second or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum User {
+    Ending(usize),
+    Operation(usize, bool),
+}
+
+/// The names that a block uses, with their users.
+#[derive(Default)]
+struct Uses {
+    accounts: Vec<(AccountId, User)>,
+    timed: Vec<(Digest, User)>,
+    references: Vec<(Digest, usize)>,
+}
+
+impl Uses {
+    /// Notes what an operation names.
+    fn note(&mut self, number: usize, operation: &dyn Act, issuer: impl Fn(Asset) -> Option<ParticipantId>) -> Touched {
+        let [first, second] = operation.accounts();
+        self.accounts.extend(first.map(|account| (account, User::Operation(number, false))));
+        self.accounts.extend(second.map(|account| (account, User::Operation(number, true))));
+        self.timed.extend(operation.timed().map(|id| (id, User::Operation(number, false))));
+        let instruction = operation.instruction().and_then(|Instruction { scope, reference, content }| {
+            self.references.push((scope.digest(reference, issuer)?, number));
+            Some(PlannedInstruction { reference: 0, content })
+        });
+        Touched { accounts: [None, None], timed: None, instruction }
+    }
+}
+
+fn set<T>(slot: Option<&mut T>, value: T) {
+    if let Some(slot) = slot {
+        *slot = value;
+    }
+}
+
 impl<'a> Plan<'a> {
-    /// The plan of a block. `issuer` is that of an asset.
-    pub(crate) fn new(block: &'a BlockInput, issuer: impl Fn(Asset) -> Option<ParticipantId>) -> Self {
-        let operations = || block.transactions.iter().flat_map(|transaction| transaction.operations());
-        let count = operations().count();
-        let mut touched = Vec::with_capacity(count);
-        // Each account with the operation that uses it, and whether as its second.
-        let mut accounts = Vec::with_capacity(count.saturating_mul(2));
-        let mut references = Vec::new();
-        for (number, operation) in operations().enumerate() {
-            let operation = operation.act();
-            let [first, second] = operation.accounts();
-            accounts.extend(first.map(|account| (account, (number, false))));
-            accounts.extend(second.map(|account| (account, (number, true))));
-            let instruction = operation.instruction().and_then(|Instruction { scope, reference, content }| {
-                references.push((scope.digest(reference, &issuer)?, number));
-                Some(PlannedInstruction { reference: 0, content })
-            });
-            touched.push(Touched { accounts: [None, None], instruction });
+    /// The plan of a block. `issuer` is that of an asset; `ended` is what ends before it, with the accounts that name it.
+    pub(crate) fn new(
+        block: &'a BlockInput,
+        issuer: impl Fn(Asset) -> Option<ParticipantId>,
+        ended: impl Iterator<Item = (Digest, AccountId)>,
+    ) -> Self {
+        let mut uses = Uses::default();
+        for (number, (id, account)) in ended.enumerate() {
+            uses.accounts.push((account, User::Ending(number)));
+            uses.timed.push((id, User::Ending(number)));
         }
-        let accounts = places(accounts, |(user, is_second), place| {
-            if let Some(Touched { accounts: [first, second], .. }) = touched.get_mut(user) {
-                *(if is_second { second } else { first }) = Some(place);
+        let mut endings = vec![(0, 0); uses.timed.len()];
+        let operations = block.transactions.iter().flat_map(|transaction| transaction.operations());
+        let mut touched: Vec<Touched> =
+            operations.enumerate().map(|(number, operation)| uses.note(number, operation.act(), &issuer)).collect();
+        let accounts = places(uses.accounts, |user, place| match user {
+            User::Ending(number) => set(endings.get_mut(number).map(|(_, account)| account), place),
+            User::Operation(number, is_second) => {
+                if let Some(Touched { accounts: [first, second], .. }) = touched.get_mut(number) {
+                    *(if is_second { second } else { first }) = Some(place);
+                }
             }
         });
-        let references = places(references, |user, place| {
-            if let Some(instruction) = touched.get_mut(user).and_then(|touched| touched.instruction.as_mut()) {
-                instruction.reference = place;
-            }
+        let timed = places(uses.timed, |user, place| match user {
+            User::Ending(number) => set(endings.get_mut(number).map(|(timed, _)| timed), place),
+            User::Operation(number, _) => set(touched.get_mut(number).map(|touched| &mut touched.timed), Some(place)),
+        });
+        let references = places(uses.references, |user: usize, place| {
+            let instruction = touched.get_mut(user).and_then(|touched| touched.instruction.as_mut());
+            set(instruction.map(|instruction| &mut instruction.reference), place);
         });
         let mut id_places = vec![0; block.transactions.len()];
         let uses = block.transactions.iter().enumerate().map(|(user, transaction)| (id_of(transaction), user));
-        let ids = places(uses.collect(), |user, place| {
-            if let Some(id) = id_places.get_mut(user) {
-                *id = place;
-            }
-        });
+        let ids = places(uses.collect(), |user, place| set(id_places.get_mut(user), place));
         let keys = accounts.iter().copied().map(StateKey::Account);
+        let keys = keys.chain(timed.iter().copied().map(StateKey::Timed));
         let keys = keys.chain(ids.iter().map(|(hour, id)| StateKey::Transaction { hour: *hour, id: *id }));
         let keys = keys.chain(references.iter().copied().map(StateKey::Reference)).collect();
-        Plan { block, keys, accounts, ids, references, id_places, touched }
+        Plan { block, keys, accounts, timed, ids, references, endings, id_places, touched }
     }
 
     /// The keys whose values [`crate::Executor::execute`] takes, sorted, each once.

@@ -7,7 +7,7 @@
 //!
 //! Must not know: how receipts are proved.
 
-use tonle_crypto::{Canonical, CodecError, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
 use crate::{AccountId, Amount, Asset, MAX_OPERATIONS, RejectionCode, TransactionId};
 
@@ -74,6 +74,13 @@ pub enum OperationResult {
     Repeated(ReceiptLocation),
     /// It took no effect. Only in an independent transaction.
     Rejected(RejectionCode),
+    /// Something ended by itself, because its block time came: no operation, and only in a block's own receipt.
+    Ended {
+        /// What: see [`crate::Timed::id`].
+        id: Digest,
+        /// The balances that it changed, as it left them.
+        balances: Vec<BalanceAfter>,
+    },
 }
 
 /// What became of a transaction.
@@ -90,7 +97,9 @@ pub enum TransactionResult {
     },
 }
 
-/// A transaction's receipt.
+/// A transaction's receipt; or a block's own, for what ended by itself before its transactions were executed. A block
+/// has at most one, the first, under an id that is the digest of chain and height: `derive_key("tonle v1 block receipt",
+/// chain digest ‖ height u64)`.
 ///
 /// ```text
 /// transaction id 32 B ‖ height u64 ‖ index u32 ‖ time u64 (ms) ‖ result
@@ -99,6 +108,7 @@ pub enum TransactionResult {
 /// operation = 1 ‖ u32 m ‖ m × ( account ‖ asset ‖ available u64 ‖ held u64 )      applied
 ///           | 2 ‖ transaction id 32 B ‖ height u64 ‖ index u32 ‖ operation u32    repeated
 ///           | 3 ‖ code u16                                                       rejected
+///           | 4 ‖ timed id 32 B ‖ u32 m ‖ m × (as for applied)                   ended
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -114,7 +124,14 @@ pub struct Receipt {
     pub result: TransactionResult,
 }
 
+static BLOCK_RECEIPT: Domain = Domain::new("tonle v1 block receipt");
+
 impl Receipt {
+    /// The id of a block's own receipt.
+    #[must_use]
+    pub fn block_id(chain: &Digest, height: u64) -> TransactionId {
+        TransactionId::new(BLOCK_RECEIPT.digest_parts(&[chain.as_bytes(), &height.to_be_bytes()]))
+    }
     /// Does the transaction's id lead to this receipt for good? A receipt for which this is `false` must not replace
     /// another one of the same id in an index.
     #[must_use]
@@ -142,12 +159,14 @@ impl Canonical for OperationResult {
             OperationResult::Applied(balances) => writer.u8(1).list(balances),
             OperationResult::Repeated(location) => writer.u8(2).value(location),
             OperationResult::Rejected(code) => writer.u8(3).u16(code.number()),
+            OperationResult::Ended { id, balances } => writer.u8(4).digest(id).list(balances),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         match reader.u8()? {
             1 => Ok(OperationResult::Applied(reader.list("balances after", 2)?)),
             2 => Ok(OperationResult::Repeated(reader.value()?)),
+            4 => Ok(OperationResult::Ended { id: reader.digest()?, balances: reader.list("balances after", 2)? }),
             3 => Ok(OperationResult::Rejected(RejectionCode::decode(reader.u16()?)?)),
             _ => Err(CodecError::Invalid("operation result")),
         }

@@ -47,6 +47,8 @@ pub enum RejectionCode {
     AssetUnknown,
     /// Payer and payee are one account.
     SameAccount,
+    /// The time is not after the block's, or more than 90 days after it.
+    DeadlineInvalid,
     /// There is no such participant.
     UnknownParticipant,
     /// A participant's mode forbids it.
@@ -93,11 +95,19 @@ pub enum RejectionCode {
     ReportsBusy,
     /// A signature in the proof does not hold on this chain.
     EvidenceInvalid,
+    /// There is no such hold between these accounts.
+    HoldNotFound,
+    /// The hold's time is over.
+    HoldExpired,
+    /// More than what is left of the hold.
+    HoldExceeded,
+    /// The state keeps 1,000,000 holds and the like already, or 100,000 of this participant.
+    TimedFull,
 }
 
 impl RejectionCode {
     /// All codes in order of precedence.
-    pub const ALL: [RejectionCode; 39] = [
+    pub const ALL: [RejectionCode; 44] = [
         RejectionCode::TransactionTooLarge,
         RejectionCode::Malformed,
         RejectionCode::NoOperations,
@@ -114,6 +124,7 @@ impl RejectionCode {
         RejectionCode::AmountZero,
         RejectionCode::AssetUnknown,
         RejectionCode::SameAccount,
+        RejectionCode::DeadlineInvalid,
         RejectionCode::UnknownParticipant,
         RejectionCode::ParticipantSuspended,
         RejectionCode::UnknownAccount,
@@ -137,6 +148,10 @@ impl RejectionCode {
         RejectionCode::OffencesFull,
         RejectionCode::ReportsBusy,
         RejectionCode::EvidenceInvalid,
+        RejectionCode::HoldNotFound,
+        RejectionCode::HoldExpired,
+        RejectionCode::HoldExceeded,
+        RejectionCode::TimedFull,
     ];
 
     /// The stable number.
@@ -159,6 +174,7 @@ impl RejectionCode {
             RejectionCode::AmountZero => 31,
             RejectionCode::AssetUnknown => 32,
             RejectionCode::SameAccount => 33,
+            RejectionCode::DeadlineInvalid => 34,
             RejectionCode::UnknownParticipant => 40,
             RejectionCode::ParticipantSuspended => 41,
             RejectionCode::UnknownAccount => 42,
@@ -182,6 +198,10 @@ impl RejectionCode {
             RejectionCode::OffencesFull => 73,
             RejectionCode::ReportsBusy => 74,
             RejectionCode::EvidenceInvalid => 75,
+            RejectionCode::HoldNotFound => 80,
+            RejectionCode::HoldExpired => 81,
+            RejectionCode::HoldExceeded => 82,
+            RejectionCode::TimedFull => 83,
         }
     }
 
@@ -211,6 +231,7 @@ impl RejectionCode {
             RejectionCode::AmountZero => "AMOUNT_ZERO",
             RejectionCode::AssetUnknown => "ASSET_UNKNOWN",
             RejectionCode::SameAccount => "SAME_ACCOUNT",
+            RejectionCode::DeadlineInvalid => "DEADLINE_INVALID",
             RejectionCode::UnknownParticipant => "UNKNOWN_PARTICIPANT",
             RejectionCode::ParticipantSuspended => "PARTICIPANT_SUSPENDED",
             RejectionCode::UnknownAccount => "UNKNOWN_ACCOUNT",
@@ -234,6 +255,10 @@ impl RejectionCode {
             RejectionCode::OffencesFull => "OFFENCES_FULL",
             RejectionCode::ReportsBusy => "REPORTS_BUSY",
             RejectionCode::EvidenceInvalid => "EVIDENCE_INVALID",
+            RejectionCode::HoldNotFound => "HOLD_NOT_FOUND",
+            RejectionCode::HoldExpired => "HOLD_EXPIRED",
+            RejectionCode::HoldExceeded => "HOLD_EXCEEDED",
+            RejectionCode::TimedFull => "TIMED_FULL",
         }
     }
 

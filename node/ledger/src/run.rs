@@ -5,8 +5,11 @@
 //!
 //! Must not know: the state tree, or the storage.
 
+use tonle_crypto::Digest;
+
 use crate::apply::apply;
 use crate::authority::{self, Signer};
+use crate::operation::money::unhold;
 use crate::plan::{Plan, Touched};
 use crate::reference::hour;
 use crate::working::Working;
@@ -41,7 +44,7 @@ pub(crate) struct Run {
     time_ms: u64,
     pub(crate) taken: Vec<TakenId>,
     pub(crate) receipts: Vec<Receipt>,
-    pub(crate) positions: Vec<u32>,
+    pub(crate) positions: Vec<Option<u32>>,
     pub(crate) duplicates: Vec<Duplicate>,
     /// Accounts, by place, with the receipts that concern them, by index.
     touched: Vec<(usize, u32)>,
@@ -51,7 +54,7 @@ pub(crate) struct Run {
 }
 
 /// Runs all transactions of a block.
-pub(crate) fn run(plan: &Plan<'_>, working: &mut Working<'_>) -> Result<Run, Fatal> {
+pub(crate) fn run(plan: &Plan<'_>, chain: &Digest, working: &mut Working<'_>) -> Result<Run, Fatal> {
     let block = plan.block;
     let mut run = Run {
         height: block.height,
@@ -65,6 +68,7 @@ pub(crate) fn run(plan: &Plan<'_>, working: &mut Working<'_>) -> Result<Run, Fat
         operations: 0,
         applied: 0,
     };
+    run.endings(plan, chain, working)?;
     let mut touched = plan.touched.as_slice();
     for (position, (transaction, id)) in block.transactions.iter().zip(&plan.id_places).enumerate() {
         let count = transaction.operations().len();
@@ -93,6 +97,33 @@ struct Planned<'a> {
 }
 
 impl Run {
+    /// What ends by itself before the transactions: the block's own receipt.
+    fn endings(&mut self, plan: &Plan<'_>, chain: &Digest, working: &mut Working<'_>) -> Result<(), Fatal> {
+        let mut results = Vec::with_capacity(plan.endings.len());
+        for (place, account) in &plan.endings {
+            let (Some(id), Some(timed)) = (plan.timed.get(*place), working.timed(*place)) else {
+                return Err(Fatal::Bound("what ends is not there"));
+            };
+            let mut balances = Vec::new();
+            if let Some((asset, amount)) = timed.kept() {
+                let balance = unhold(working, Some(*account), asset, amount);
+                balances.push(balance.map_err(|_| Fatal::Bound("what is held is less than its holds"))?);
+                self.touched.push((*account, 0));
+            }
+            working.change_timed(*place, None);
+            results.push(OperationResult::Ended { id: *id, balances });
+        }
+        working.keep();
+        if !results.is_empty() {
+            let (height, time_ms) = (self.height, self.time_ms);
+            let transaction = Receipt::block_id(chain, height);
+            let result = TransactionResult::Executed(results);
+            self.receipts.push(Receipt { transaction, height, index: 0, time_ms, result });
+            self.positions.push(None);
+        }
+        Ok(())
+    }
+
     fn transaction(&mut self, position: usize, planned: &Planned<'_>, working: &mut Working<'_>) -> Result<(), Fatal> {
         let transaction = planned.transaction;
         let (expires, id) = id_of(transaction);
@@ -112,7 +143,8 @@ impl Run {
         let count = |count: usize| u64::try_from(count).map_err(|_| Fatal::Bound("operations of a block"));
         self.operations = self.operations.saturating_add(count(transaction.operations().len())?);
         self.applied = self.applied.saturating_add(count(receipt.applied())?);
-        self.positions.push(u32::try_from(position).map_err(|_| Fatal::Bound("transactions of a block"))?);
+        let position = u32::try_from(position).map_err(|_| Fatal::Bound("transactions of a block"))?;
+        self.positions.push(Some(position));
         self.receipts.push(receipt);
         Ok(())
     }
@@ -130,8 +162,11 @@ impl Run {
             let [first, second] = touched.accounts;
             let accounts = match applied {
                 true => [first, second],
-                false if authority::rule(operation.kind()).signer == Signer::Debtor => [first, None],
-                false => [None, None],
+                false => match authority::rule(operation.kind()).signer {
+                    Signer::Debtor => [first, None],
+                    Signer::Creditor => [second, None],
+                    Signer::Keeper | Signer::Issuer | Signer::Operator | Signer::AnyParticipant => [None, None],
+                },
             };
             self.touched.extend(accounts.into_iter().flatten().map(|place| (place, receipt.index)));
         }

@@ -16,7 +16,8 @@ use crate::{AccountId, Asset, ParticipantId, TransactionId};
 /// 05 ‖ hour u64                   -> digest of refs   │ scanned at open
 /// 06 ‖ account name               -> account          │
 /// 07                              -> validators       │
-/// 08 ‖ offence id                 -> offence          ┘
+/// 08 ‖ offence id                 -> offence          │
+/// 09 ‖ timed id                   -> timed            ┘
 /// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
 /// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
 /// ```
@@ -38,6 +39,8 @@ pub enum StateKey {
     Validators,
     /// An offence of a validator that was reported, by its id.
     Offence(Digest),
+    /// What ends at a block time, such as a hold.
+    Timed(Digest),
     /// A live transaction id, under the hour in which it expires.
     Transaction {
         /// Hour since the Unix epoch of `not_after_ms`.
@@ -58,6 +61,8 @@ impl StateKey {
     pub const ACCOUNT_TAG: u8 = 0x06;
     /// First byte of all offence keys.
     pub const OFFENCE_TAG: u8 = 0x08;
+    /// First byte of all keys of what ends at a block time.
+    pub const TIMED_TAG: u8 = 0x09;
 
     /// The key's bytes in storage.
     #[must_use]
@@ -76,6 +81,7 @@ impl StateKey {
             StateKey::Account(id) => then(&[&[Self::ACCOUNT_TAG], id.as_bytes()]),
             StateKey::Validators => then(&[&[0x07]]),
             StateKey::Offence(id) => then(&[&[Self::OFFENCE_TAG], id.as_bytes()]),
+            StateKey::Timed(id) => then(&[&[Self::TIMED_TAG], id.as_bytes()]),
             StateKey::Transaction { hour, id } => then(&[&[0x80], &hour.to_be_bytes(), id.as_bytes()]),
             StateKey::Reference(digest) => then(&[&[0x81], digest.as_bytes()]),
         }
@@ -95,6 +101,7 @@ impl StateKey {
             0x06 => AccountId::from_ascii(rest).ok().map(StateKey::Account),
             0x07 if rest.is_empty() => Some(StateKey::Validators),
             0x08 => Some(StateKey::Offence(Digest::from_bytes(rest.try_into().ok()?))),
+            0x09 => Some(StateKey::Timed(Digest::from_bytes(rest.try_into().ok()?))),
             0x80 => {
                 let (hour, id) = rest.split_at_checked(8)?;
                 let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
@@ -116,7 +123,8 @@ impl StateKey {
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
             | StateKey::Validators
-            | StateKey::Offence(_) => true,
+            | StateKey::Offence(_)
+            | StateKey::Timed(_) => true,
         }
     }
 

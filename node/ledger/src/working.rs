@@ -10,11 +10,12 @@ use tonle_crypto::{Canonical, CodecError, Digest, PublicKey};
 use crate::offence::{Docket, Offences};
 use crate::plan::Plan;
 use crate::reference::ReferenceRecord;
+use crate::timed::Deadlines;
 use crate::tree::Tree;
 use crate::validators::Revert;
 use crate::{
     Account, AccountId, Asset, AssetRecord, Balance, Fatal, Member, Participant, ParticipantId, ReceiptLocation,
-    RejectionCode, SetVersion, StateKey, Validators,
+    RejectionCode, SetVersion, StateKey, TIMED_MAX, TIMED_PER_PARTICIPANT_MAX, Timed, Validators,
 };
 
 /// An account that the block touches.
@@ -32,12 +33,24 @@ pub(crate) struct Slot {
     pub(crate) written: bool,
 }
 
+/// A timed value that the block touches.
+#[derive(Debug)]
+pub(crate) struct TimedSlot {
+    /// Its id.
+    pub(crate) id: Digest,
+    /// The value as it is stored.
+    pub(crate) stored: Option<Vec<u8>>,
+    /// The value as it is at this point of the block.
+    pub(crate) value: Option<Timed>,
+}
+
 /// How to take one change back.
 #[derive(Debug)]
 enum Undo {
     Balance(usize, Balance),
     Opened(usize),
     Supply(Asset, u128),
+    Timed(usize, Option<Timed>),
     Reference(usize, Option<ReferenceRecord>),
     Validators(Box<Revert>),
     Admitted(ParticipantId),
@@ -61,6 +74,16 @@ pub(crate) struct Participants<'a> {
     pub(crate) keys: &'a BTreeSet<PublicKey>,
 }
 
+/// What the executor keeps in memory, before a block.
+pub(crate) struct Before<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) participants: Participants<'a>,
+    pub(crate) assets: &'a BTreeMap<Asset, AssetRecord>,
+    pub(crate) validators: WorkingValidators,
+    pub(crate) docket: Docket<'a>,
+    pub(crate) deadlines: &'a Deadlines,
+}
+
 /// Where a transaction's receipt stands: height and index.
 pub(crate) type ReceiptPlace = (u64, u32);
 
@@ -71,6 +94,10 @@ pub(crate) struct Working<'a> {
     validators: WorkingValidators,
     docket: Docket<'a>,
     slots: Vec<Slot>,
+    timed: Vec<TimedSlot>,
+    deadlines: &'a Deadlines,
+    /// How many timed values the block began and how many it ended: by participant, and in all.
+    begun: BTreeMap<Option<ParticipantId>, (usize, usize)>,
     ids: Vec<Option<ReceiptPlace>>,
     assets: BTreeMap<Asset, AssetRecord>,
     references: Vec<(Digest, Option<ReferenceRecord>)>,
@@ -83,6 +110,7 @@ pub(crate) struct Working<'a> {
 pub(crate) struct Outcome {
     /// By account.
     pub(crate) slots: Vec<Slot>,
+    pub(crate) timed: Vec<TimedSlot>,
     pub(crate) assets: BTreeMap<Asset, AssetRecord>,
     /// References taken, in order.
     pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
@@ -109,6 +137,7 @@ pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) 
 /// The values of a block, in the order of its keys, as what they stand for.
 struct Values {
     slots: Vec<Slot>,
+    timed: Vec<TimedSlot>,
     ids: Vec<Option<ReceiptPlace>>,
     references: Vec<(Digest, Option<ReferenceRecord>)>,
 }
@@ -121,6 +150,8 @@ impl Values {
         let mut values = values.into_iter();
         let slots = plan.accounts.iter().zip(values.by_ref());
         let slots = slots.map(|(id, value)| slot(*id, value, tree)).collect::<Result<_, _>>()?;
+        let timed = plan.timed.iter().zip(values.by_ref());
+        let timed = timed.map(|(id, value)| timed_slot(*id, value, tree)).collect::<Result<_, _>>()?;
         let ids = plan.ids.iter().zip(values.by_ref());
         let ids = ids.map(|((hour, id), value)| {
             let key = StateKey::Transaction { hour: *hour, id: *id };
@@ -134,7 +165,7 @@ impl Values {
             });
             Ok::<_, Fatal>((*scope, record.transpose()?))
         });
-        Ok(Values { slots, ids, references: references.collect::<Result<_, _>>()? })
+        Ok(Values { slots, timed, ids, references: references.collect::<Result<_, _>>()? })
     }
 }
 
@@ -149,6 +180,16 @@ fn slot(id: AccountId, stored: Option<Vec<u8>>, tree: &Tree) -> Result<Slot, Fat
     Ok(Slot { id, participant: id.participant(), stored, account, written: false })
 }
 
+fn timed_slot(id: Digest, stored: Option<Vec<u8>>, tree: &Tree) -> Result<TimedSlot, Fatal> {
+    let key = StateKey::Timed(id);
+    let value = match &stored {
+        Some(value) => Some(Timed::decode(value).map_err(|error| Fatal::Corrupt { key, error })?),
+        None if tree.contains(&key.path()) => return Err(Fatal::NotCommitted(key)),
+        None => None,
+    };
+    Ok(TimedSlot { id, stored, value })
+}
+
 fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
     let mut reader = tonle_crypto::Reader::new(value);
     let place = (reader.u64()?, reader.u32()?);
@@ -158,16 +199,9 @@ fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
 
 impl<'a> Working<'a> {
     /// The state before a block: `values` are those of the plan's keys, in their order.
-    pub(crate) fn new(
-        plan: &Plan<'_>,
-        values: Vec<Option<Vec<u8>>>,
-        tree: &Tree,
-        participants: Participants<'a>,
-        assets: &BTreeMap<Asset, AssetRecord>,
-        validators: WorkingValidators,
-        docket: Docket<'a>,
-    ) -> Result<Self, Fatal> {
-        let Values { slots, ids, references } = Values::read(plan, values, tree)?;
+    pub(crate) fn new(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, before: Before<'a>) -> Result<Self, Fatal> {
+        let Before { tree, participants, assets, validators, docket, deadlines } = before;
+        let Values { slots, timed, ids, references } = Values::read(plan, values, tree)?;
         let mut balances_before = BTreeMap::new();
         for account in slots.iter().filter_map(|slot| slot.account.as_ref()) {
             add_balances(&mut balances_before, account)?;
@@ -178,6 +212,9 @@ impl<'a> Working<'a> {
             validators,
             docket,
             slots,
+            timed,
+            deadlines,
+            begun: BTreeMap::new(),
             ids,
             assets: assets.clone(),
             references,
@@ -247,6 +284,44 @@ impl<'a> Working<'a> {
             slot.written = true;
         }
     }
+    /// The timed value at a place, at this point of the block.
+    pub(crate) fn timed(&self, place: usize) -> Option<&Timed> {
+        self.timed.get(place)?.value.as_ref()
+    }
+    /// Begins a timed value that is not there.
+    pub(crate) fn begin(&mut self, place: usize, value: Timed) -> Result<(), RejectionCode> {
+        let participant = value.account.participant();
+        let (all, own) = self.deadlines.counts(participant);
+        let now = |before: usize, of| {
+            let (begun, ended) = self.begun.get(&of).copied().unwrap_or_default();
+            before.saturating_add(begun).saturating_sub(ended)
+        };
+        if now(all, None) >= TIMED_MAX || now(own, Some(participant)) >= TIMED_PER_PARTICIPANT_MAX {
+            return Err(RejectionCode::TimedFull);
+        }
+        self.change_timed(place, Some(value));
+        Ok(())
+    }
+    /// Replaces a timed value, or ends it.
+    pub(crate) fn change_timed(&mut self, place: usize, value: Option<Timed>) {
+        if let Some(before) = self.put_timed(place, value) {
+            self.undo.push(Undo::Timed(place, before));
+        }
+    }
+    /// Gives what stood there.
+    fn put_timed(&mut self, place: usize, value: Option<Timed>) -> Option<Option<Timed>> {
+        let slot = self.timed.get_mut(place)?;
+        let of = |value: &Option<Timed>| value.as_ref().map(|value| value.account.participant());
+        let (before, after) = (of(&slot.value), of(&value));
+        if before.is_some() != after.is_some() {
+            for of in [None, before.or(after)] {
+                let (begun, ended) = self.begun.entry(of).or_default();
+                let count = if after.is_some() { begun } else { ended };
+                *count = count.saturating_add(1);
+            }
+        }
+        Some(std::mem::replace(&mut slot.value, value))
+    }
     /// Replaces the supply of an asset.
     pub(crate) fn set_supply(&mut self, asset: Asset, supply: u128) {
         if let Some(record) = self.assets.get_mut(&asset) {
@@ -313,6 +388,7 @@ impl<'a> Working<'a> {
                         record.supply = supply;
                     }
                 }
+                Undo::Timed(place, before) => drop(self.put_timed(place, before)),
                 Undo::Validators(revert) => Arc::make_mut(&mut self.validators.set).take_back(&revert),
                 Undo::Admitted(id) => {
                     self.admitted.remove(&id);
@@ -330,14 +406,15 @@ impl<'a> Working<'a> {
 
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Outcome {
-        let Working { slots, assets, references, taken, balances_before, admitted, validators, docket, .. } = self;
+        let Working { slots, timed, assets, references, taken, balances_before, admitted, validators, docket, .. } =
+            self;
         let taken = taken.iter().filter_map(|place| {
             let (scope, record) = references.get(*place)?;
             Some((*scope, (*record)?))
         });
         let taken = taken.collect();
         let (validators, reported) = (validators.set, docket.finish());
-        Outcome { slots, assets, taken, balances_before, admitted, validators, reported }
+        Outcome { slots, timed, assets, taken, balances_before, admitted, validators, reported }
     }
 }
 

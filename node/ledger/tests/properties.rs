@@ -78,6 +78,9 @@ impl Model {
             Operation::OpenAccount(_)
             | Operation::SetValidator(_)
             | Operation::RemoveValidator(_)
+            | Operation::PlaceHold(_)
+            | Operation::CaptureHold(_)
+            | Operation::ReleaseHold(_)
             | Operation::AddParticipant(_)
             | Operation::ReportMisbehaviour(_) => {}
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),

@@ -19,8 +19,10 @@ enum Attempt {
     Forged(Vec<Operation>, fn(&mut TransactionBody)),
     /// These operations, signed by the operator, on this ledger.
     On(fn() -> Ledger, Vec<Operation>),
+    /// These operations, signed by these, on this ledger.
+    OnBy(fn() -> Ledger, Vec<Operation>, &'static [&'static str]),
 }
-use Attempt::{Bytes, Forged, On, Signed};
+use Attempt::{Bytes, Forged, On, OnBy, Signed};
 
 fn unchanged(_: &mut TransactionBody) {}
 
@@ -46,9 +48,10 @@ fn forged(body: &TransactionBody) -> Vec<u8> {
 fn rejection(ledger: &mut Ledger, attempt: Attempt) -> Option<RejectionCode> {
     let bytes = match attempt {
         Bytes(bytes) => bytes,
-        On(prepare, operations) => {
+        On(prepare, operations) => return rejection(ledger, OnBy(prepare, operations, &["nbc"])),
+        OnBy(prepare, operations, signers) => {
             *ledger = prepare();
-            return rejection(ledger, Signed(operations, unchanged, &["nbc"]));
+            return rejection(ledger, Signed(operations, unchanged, signers));
         }
         Forged(operations, change) => {
             let mut body = ledger.body(operations);
@@ -123,6 +126,7 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (AmountZero, Signed(vec![transfer_of("XAU", "alice@aba", "alice@aba", 0)], unchanged, &["aba"])),
         (AssetUnknown, Signed(vec![transfer_of("XAU", "alice@aba", "alice@aba", 1)], unchanged, &["aba"])),
         (SameAccount, Signed(vec![transfer("x@nowhere", "x@nowhere", 1)], unchanged, &["aba"])),
+        (DeadlineInvalid, Signed(vec![hold("late@gone", "x@nowhere", 1, "r", 0)], unchanged, &["gone"])),
         (UnknownParticipant, Signed(vec![transfer("late@gone", "x@nowhere", 1)], unchanged, &["gone"])),
         (ParticipantSuspended, Signed(vec![transfer("late@gone", "nobody@aba", 1)], unchanged, &["gone"])),
         (UnknownAccount, Signed(vec![transfer("shut@aba", "nobody@aba", 1)], unchanged, &["aba"])),
@@ -146,6 +150,10 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (OffencesFull, On(accused, judged(spoilt(accuse("aba", 100))))),
         (ReportsBusy, On(accused, judged(spoilt(accuse("wing", 1))))),
         (EvidenceInvalid, On(accused, vec![spoilt(accuse("wing", 1)), accuse("aba", 1)])),
+        (HoldNotFound, OnBy(overdue, vec![capture("alice@aba", "bob@acleda", "none", 2, false)], &["acleda"])),
+        (HoldExpired, OnBy(overdue, vec![capture("alice@aba", "bob@acleda", &last_overdue(), 2, false)], &["acleda"])),
+        (HoldExceeded, OnBy(holding, vec![capture("alice@aba", "bob@acleda", "h0", 2, false)], &["acleda"])),
+        (TimedFull, OnBy(holding, vec![hold("alice@aba", "bob@acleda", 1, "more", START_MS + HOUR_MS)], &["aba"])),
     ]
 }
 
@@ -173,6 +181,35 @@ fn accused() -> Ledger {
     let result = ledger.run((0..most).map(|place| accuse("aba", place)).collect(), &["nbc"]);
     assert!(matches!(result, TransactionResult::Executed(_)));
     ledger
+}
+
+fn holds(count: usize) -> Ledger {
+    let mut ledger = Ledger::new();
+    let names: Vec<String> = (0..count).map(|number| format!("h{number}")).collect();
+    for names in names.chunks(MAX_OPERATIONS) {
+        let place = |name: &String| hold("alice@aba", "bob@acleda", 1, name, START_MS + HOUR_MS / 2);
+        let result = ledger.run(names.iter().map(place).collect(), &["aba"]);
+        assert!(matches!(result, TransactionResult::Executed(_)));
+    }
+    ledger
+}
+
+/// With as many holds as one participant may have.
+fn holding() -> Ledger {
+    holds(TIMED_PER_PARTICIPANT_MAX)
+}
+
+/// Before a block at which one hold more is over than a block ends.
+fn overdue() -> Ledger {
+    let mut ledger = holds(ENDINGS_PER_BLOCK_MAX + 1);
+    ledger.now_ms = START_MS + HOUR_MS / 2 - 1;
+    ledger
+}
+
+/// The reference of the one that does not end: the last by its id.
+fn last_overdue() -> String {
+    let id = |name: &String| TimedKind::Hold.id(&id("alice@aba"), &Reference::new(name).unwrap());
+    (0..=ENDINGS_PER_BLOCK_MAX).map(|number| format!("h{number}")).max_by_key(id).unwrap()
 }
 
 /// With as many participants as there may be.

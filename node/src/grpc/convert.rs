@@ -93,6 +93,9 @@ fn operation_result(result: &OperationResult, number: u32) -> v1::OperationResul
         }
         OperationResult::Repeated(place) => Wire::Repeated(location(place)),
         OperationResult::Rejected(code) => Wire::Rejected(rejection(*code, Some(number))),
+        OperationResult::Ended { id, balances } => {
+            Wire::Ended(v1::Ended { id: digest(id), balances_after: balances.iter().map(balance_after).collect() })
+        }
     };
     v1::OperationResult { result: Some(wire) }
 }

@@ -89,7 +89,8 @@ impl Finality {
             }
             // The id stays free, so this receipt is an answer only to those who sent these very bytes: whoever else
             // signs the same body badly must not answer for them.
-            let transaction = usize::try_from(*position).ok().and_then(|at| block.transactions.get(at));
+            let position = position.and_then(|position| usize::try_from(position).ok());
+            let transaction = position.and_then(|at| block.transactions.get(at));
             let sent = transaction.map(|transaction| sent_digest(transaction));
             let (these, others): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|waiter| Some(waiter.sent) == sent);
             for waiter in these {

@@ -161,7 +161,7 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
-    /// The signed transaction, as its client sent it, whose receipt stands at a height and index.
+    /// The signed transaction, as its client sent it, whose receipt stands at a height and index; empty for a block's own.
     ///
     /// # Errors
     /// [`Error`].
@@ -169,6 +169,9 @@ impl<'a> View<'a> {
         let key = place_key(height, index);
         let place = |value: &[u8]| receipts::parse(value).map(|stored| (stored.batch, stored.position));
         let Some((digest, position)) = self.parsed(receipts::RECEIPTS, &key, place)? else { return Ok(None) };
+        if (digest, position) == receipts::OF_THE_BLOCK {
+            return Ok(Some(Vec::new()));
+        }
         let missing = || self.database.damaged(batches::BATCHES, "the batch of a receipt is missing");
         let batch = self.batch(&digest)?.ok_or_else(missing)?;
         let position = usize::try_from(position).unwrap_or(usize::MAX);

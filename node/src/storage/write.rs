@@ -133,6 +133,7 @@ impl PendingWrites {
             | StateKey::Account(_)
             | StateKey::Validators
             | StateKey::Offence(_)
+            | StateKey::Timed(_)
             | StateKey::Reference(_) => false,
         }
     }
@@ -205,7 +206,10 @@ impl PendingWrites {
         let family = database.family(receipts::RECEIPTS)?;
         let places = places(&block.batches);
         for ((receipt, bytes), position) in executed.receipts.iter().zip(&executed.encoded).zip(&executed.positions) {
-            let place = usize::try_from(*position).ok().and_then(|position| places.get(position));
+            let place = match position {
+                None => Some(&receipts::OF_THE_BLOCK),
+                Some(position) => usize::try_from(*position).ok().and_then(|position| places.get(position)),
+            };
             let (batch, position) =
                 place.ok_or_else(|| database.damaged(receipts::RECEIPTS, "a receipt of no batch"))?;
             let key = place_key(receipt.height, receipt.index);

@@ -6,7 +6,7 @@ use tonle_crypto::PublicKey;
 
 use crate::account::ascending;
 use crate::protobuf::{Encoder, Fields, NotCanonical};
-use crate::{AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, Rejection, Text};
+use crate::{AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, Reference, Rejection, Text};
 
 /// What was read, or the field at fault.
 pub(crate) type Parsed<T> = Result<T, Rejection>;
@@ -46,6 +46,10 @@ impl Fields<'_> {
             "" => Ok(None),
             text => Text::new(text).map(Some).named(field),
         }
+    }
+    /// A reference that must be there.
+    pub(super) fn reference(&mut self, number: u32, field: &'static str) -> Parsed<Reference> {
+        Reference::new(self.text(number).named(field)?).named(field)
     }
     /// A number that stands for something.
     pub(super) fn choice<T>(&mut self, number: u32, field: &'static str, from: impl Fn(u8) -> Option<T>) -> Parsed<T> {

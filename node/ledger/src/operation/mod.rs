@@ -5,25 +5,31 @@
 
 mod account;
 mod fields;
+mod hold;
 mod misbehaviour;
-mod money;
+pub(crate) mod money;
 mod participant;
 mod supply;
 mod transfer;
 mod validator;
 
 pub use account::OpenAccount;
+pub use hold::{CaptureHold, PlaceHold, ReleaseHold};
 pub use misbehaviour::ReportMisbehaviour;
 pub use participant::AddParticipant;
 pub use supply::{Issue, Redeem};
 pub use transfer::Transfer;
 pub use validator::RemoveValidator;
 
+use tonle_crypto::Digest;
+
 use crate::plan::Touched;
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::Instruction;
 use crate::working::Working;
-use crate::{AccountId, Asset, BalanceAfter, Member, ParticipantId, ReceiptLocation, Rejection, RejectionCode};
+use crate::{
+    AccountId, Amount, Asset, BalanceAfter, Member, ParticipantId, ReceiptLocation, Reference, Rejection, RejectionCode,
+};
 pub(crate) use fields::{Named, Parsed};
 
 /// What an operation leaves: the balances that it changed, payer before payee.
@@ -36,6 +42,15 @@ pub(crate) struct Scene<'a, 'b> {
     pub(crate) touched: &'a Touched,
     /// Where its result will stand.
     pub(crate) place: ReceiptLocation,
+    /// The block's time.
+    pub(crate) now_ms: u64,
+}
+
+impl Scene<'_, '_> {
+    /// The place of the timed value that the operation names.
+    fn timed(&self) -> Result<usize, RejectionCode> {
+        self.touched.timed.ok_or(RejectionCode::HoldNotFound)
+    }
 }
 
 /// What every operation says of itself.
@@ -44,6 +59,10 @@ pub(crate) trait Act {
     fn accounts(&self) -> [Option<AccountId>; 2] {
         [None, None]
     }
+    /// How much of what it is about.
+    fn money(&self) -> Option<(Asset, Amount)> {
+        None
+    }
     /// The participant that it concerns: that of its first account, or the one that it names.
     fn subject(&self) -> Option<ParticipantId> {
         let [first, _] = self.accounts();
@@ -51,6 +70,10 @@ pub(crate) trait Act {
     }
     /// The asset whose issuer must sign, where that is the rule.
     fn asset(&self) -> Option<Asset> {
+        None
+    }
+    /// The timed value that it begins, changes or ends.
+    fn timed(&self) -> Option<Digest> {
         None
     }
     /// Its reference, when it has one, and what makes another operation with this reference the same.
@@ -72,11 +95,17 @@ impl<T: Act> Act for Box<T> {
     fn accounts(&self) -> [Option<AccountId>; 2] {
         self.as_ref().accounts()
     }
+    fn money(&self) -> Option<(Asset, Amount)> {
+        self.as_ref().money()
+    }
     fn subject(&self) -> Option<ParticipantId> {
         self.as_ref().subject()
     }
     fn asset(&self) -> Option<Asset> {
         self.as_ref().asset()
+    }
+    fn timed(&self) -> Option<Digest> {
+        self.as_ref().timed()
     }
     fn instruction(&self) -> Option<Instruction<'_>> {
         self.as_ref().instruction()
@@ -173,9 +202,30 @@ operations! {
     7 AddParticipant(Box<AddParticipant>) = "add_participant",
     /// Put an offence of a validator on the ledger, once.
     8 ReportMisbehaviour(ReportMisbehaviour) = "report_misbehaviour",
+    /// Keep money on an account for another, until a block time at most.
+    9 PlaceHold(Box<PlaceHold>) = "place_hold",
+    /// Move money of a hold to its payee.
+    10 CaptureHold(Box<CaptureHold>) = "capture_hold",
+    /// Give back what is left of a hold.
+    11 ReleaseHold(Box<ReleaseHold>) = "release_hold",
 }
 
 impl Operation {
+    /// The accounts that it names; what money leaves comes first.
+    #[must_use]
+    pub fn accounts(&self) -> [Option<AccountId>; 2] {
+        self.act().accounts()
+    }
+    /// How much of what it is about; `None` when it names no amount.
+    #[must_use]
+    pub fn money(&self) -> Option<(Asset, Amount)> {
+        self.act().money()
+    }
+    /// Its instruction reference, when it has one.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Reference> {
+        self.act().instruction().map(|instruction| instruction.reference)
+    }
     /// The message `Operation`.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut inner = Encoder::default();

@@ -51,12 +51,12 @@ fn change(
     working: &mut Working<'_>,
     place: Option<usize>,
     asset: Asset,
-    new: impl FnOnce(Balance) -> Result<Amount, RejectionCode>,
+    new: impl FnOnce(Balance) -> Result<Balance, RejectionCode>,
 ) -> Result<BalanceAfter, RejectionCode> {
     let place = place.ok_or(RejectionCode::UnknownAccount)?;
     let slot = working.slot(place).ok_or(RejectionCode::UnknownAccount)?;
     let (account, before) = (slot.id, slot.account.as_ref().ok_or(RejectionCode::UnknownAccount)?.balance(asset));
-    let after = Balance { available: new(before)?, ..before };
+    let after = new(before)?;
     working.set_balance(place, after)?;
     Ok(BalanceAfter { account, asset, available: after.available, held: after.held })
 }
@@ -68,7 +68,8 @@ pub(super) fn debit(
     amount: Amount,
 ) -> Result<BalanceAfter, RejectionCode> {
     change(working, place, asset, |balance| {
-        balance.available.checked_sub(amount).ok_or(RejectionCode::InsufficientFunds)
+        let available = balance.available.checked_sub(amount).ok_or(RejectionCode::InsufficientFunds)?;
+        Ok(Balance { available, ..balance })
     })
 }
 
@@ -82,6 +83,49 @@ pub(super) fn credit(
         let available = balance.available.checked_add(amount).ok_or(RejectionCode::AmountOverflow)?;
         // Held money returns to what is available one day: both together must fit.
         available.checked_add(balance.held).ok_or(RejectionCode::AmountOverflow)?;
-        Ok(available)
+        Ok(Balance { available, ..balance })
     })
+}
+
+/// Keeps available money back.
+pub(super) fn hold(
+    working: &mut Working<'_>,
+    place: Option<usize>,
+    asset: Asset,
+    amount: Amount,
+) -> Result<BalanceAfter, RejectionCode> {
+    change(working, place, asset, |balance| {
+        let available = balance.available.checked_sub(amount).ok_or(RejectionCode::InsufficientFunds)?;
+        let held = balance.held.checked_add(amount).ok_or(RejectionCode::AmountOverflow)?;
+        Ok(Balance { available, held, ..balance })
+    })
+}
+
+/// Makes held money available again. It is there: a hold says so.
+pub(crate) fn unhold(
+    working: &mut Working<'_>,
+    place: Option<usize>,
+    asset: Asset,
+    amount: Amount,
+) -> Result<BalanceAfter, RejectionCode> {
+    change(working, place, asset, |balance| {
+        let held = balance.held.checked_sub(amount).ok_or(RejectionCode::InsufficientFunds)?;
+        let available = balance.available.checked_add(amount).ok_or(RejectionCode::AmountOverflow)?;
+        Ok(Balance { available, held, ..balance })
+    })
+}
+
+/// Moves held money to another account.
+pub(super) fn capture(
+    working: &mut Working<'_>,
+    from: Option<usize>,
+    to: Option<usize>,
+    asset: Asset,
+    amount: Amount,
+) -> Result<[BalanceAfter; 2], RejectionCode> {
+    let payer = change(working, from, asset, |balance| {
+        let held = balance.held.checked_sub(amount).ok_or(RejectionCode::InsufficientFunds)?;
+        Ok(Balance { held, ..balance })
+    })?;
+    Ok([payer, credit(working, to, asset, amount)?])
 }

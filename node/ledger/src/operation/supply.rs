@@ -42,6 +42,10 @@ impl Act for Issue {
         [Some(self.to), None]
     }
 
+    fn money(&self) -> Option<(Asset, Amount)> {
+        Some((self.asset, self.amount))
+    }
+
     fn asset(&self) -> Option<Asset> {
         Some(self.asset)
     }
@@ -102,6 +106,10 @@ impl Decode for Redeem {
 impl Act for Redeem {
     fn accounts(&self) -> [Option<AccountId>; 2] {
         [Some(self.from), None]
+    }
+
+    fn money(&self) -> Option<(Asset, Amount)> {
+        Some((self.asset, self.amount))
     }
 
     fn asset(&self) -> Option<Asset> {

@@ -63,6 +63,10 @@ impl Act for Transfer {
         [Some(self.from), Some(self.to)]
     }
 
+    fn money(&self) -> Option<(Asset, Amount)> {
+        Some((self.asset, self.amount))
+    }
+
     fn instruction(&self) -> Option<Instruction<'_>> {
         let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref, remittance: _ } = self;
         Some(Instruction::new(Scope::Account(*from), instruction_ref.as_ref()?, |writer| {

@@ -49,6 +49,7 @@ impl Bucket {
             | StateKey::Account(_)
             | StateKey::Validators
             | StateKey::Offence(_)
+            | StateKey::Timed(_)
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         }
@@ -70,7 +71,8 @@ impl Bucket {
             | StateKey::ReferenceBucket(_)
             | StateKey::Account(_)
             | StateKey::Validators
-            | StateKey::Offence(_) => None,
+            | StateKey::Offence(_)
+            | StateKey::Timed(_) => None,
         }
     }
 
@@ -259,7 +261,8 @@ fn name(key: &StateKey) -> Option<Digest> {
         | StateKey::ReferenceBucket(_)
         | StateKey::Account(_)
         | StateKey::Validators
-        | StateKey::Offence(_) => None,
+        | StateKey::Offence(_)
+        | StateKey::Timed(_) => None,
     }
 }
 

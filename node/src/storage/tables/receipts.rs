@@ -3,11 +3,14 @@
 //! ```text
 //! receipts  | height u64 | index u32 | -> | batch digest 32 | position u32 | receipt |
 //! ```
-//! `position` counts transactions within the batch.
+//! `position` counts transactions within the batch. A block's own receipt, which no transaction left, has batch zero.
 
 use tonle_crypto::Digest;
 
 pub(in crate::storage) const RECEIPTS: &str = "receipts";
+
+/// Where a block's own receipt says that it stands.
+pub(in crate::storage) const OF_THE_BLOCK: (Digest, u32) = (Digest::ZERO, 0);
 
 pub(in crate::storage) struct StoredReceipt<'a> {
     pub(in crate::storage) batch: Digest,
