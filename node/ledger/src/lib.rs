@@ -71,7 +71,7 @@ pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions
 pub use plan::Plan;
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
-pub use rejection::{Rejection, RejectionCode};
+pub use rejection::{Fault, Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};
 pub use snapshot::{
     BUCKET_GROUP_BYTES_MAX, Bucket, BucketChunk, BucketGroup, BucketOrder, BucketPart, CHUNK_BYTES, Outline, Region,

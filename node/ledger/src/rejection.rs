@@ -5,261 +5,126 @@
 
 use tonle_crypto::CodecError;
 
-/// A stable reason. Numbers are never reused.
-///
-/// | numbers | judged | when refused |
-/// |---|---|---|
-/// | 1 to 19 | by the bytes alone, before anything is queued or ordered | no receipt; the id stays free |
-/// | 20 to 29 | for the whole transaction, at execution | receipt; the id stays free |
-/// | 30 and up | for each operation, at execution | receipt; the id is taken |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RejectionCode {
-    /// Larger than 2 MiB.
-    TransactionTooLarge,
-    /// Not the canonical protobuf form: an unknown, repeated, misplaced or misformed field; no signature, too many,
-    /// their keys not in ascending order or weak.
-    Malformed,
-    /// No operation.
-    NoOperations,
-    /// More than 8,190 operations.
-    TooManyOperations,
-    /// Signed for another chain.
-    WrongChain,
-    /// The window is empty or ends before it begins.
-    WindowEmpty,
-    /// The window is longer than 24 hours.
-    WindowTooLong,
-    /// A signature does not hold for its key, the chain and the body.
-    SignatureInvalid,
-    /// The block's time is before `not_before_ms`.
-    NotYetValid,
-    /// The block's time is at or after `not_after_ms`.
-    Expired,
-    /// No signing key may do what an operation asks.
-    NotAuthorized,
-    /// Fewer signing keys than the threshold.
-    ThresholdNotMet,
-    /// The reference was used by the same debited account for something else in the last 7 days.
-    DuplicateReference,
-    /// The amount is zero.
-    AmountZero,
-    /// There is no such asset.
-    AssetUnknown,
-    /// Payer and payee are one account.
-    SameAccount,
-    /// The time is not after the block's, or more than 90 days after it.
-    DeadlineInvalid,
-    /// There is no such participant.
-    UnknownParticipant,
-    /// A participant's mode forbids it.
-    ParticipantSuspended,
-    /// There is no such account.
-    UnknownAccount,
-    /// There is such an account already.
-    AccountExists,
-    /// The account is closed.
-    AccountClosed,
-    /// The account's status forbids it.
-    AccountFrozen,
-    /// The account has less than the amount available.
-    InsufficientFunds,
-    /// The balance or the supply would pass its bound (64 and 128 bits).
-    AmountOverflow,
-    /// There is such a participant already.
-    ParticipantExists,
-    /// There are 10,000 participants already.
-    ParticipantsFull,
-    /// The participant is neither a bank nor the operator.
-    CannotValidate,
-    /// The participant has no validator.
-    NotValidator,
-    /// A key was a validator's before, the two are one, or neither of them changes.
-    ValidatorKeyUsed,
-    /// Validators of this chain have used 16,384 keys already.
-    ValidatorKeysFull,
-    /// The set would have no member, more than 100, or fewer than 4 after it had 4 or more.
-    ValidatorSetSize,
-    /// There are 64 versions of the set that may still be in force already.
-    ValidatorChangesFull,
-    /// Of a set that may still be in force too few members stay, with their keys, to make a quorum of the new set.
-    QuorumLost,
-    /// The proof is none by its form.
-    EvidenceMalformed,
-    /// The accused key was never a validator's.
-    AccusedUnknown,
-    /// The offence is on the ledger already.
-    AlreadyReported,
-    /// The ledger holds 64 offences of the key already, or 10,000 in all.
-    OffencesFull,
-    /// The signatures of 64 proofs were checked in this block already: one more can wait for the next.
-    ReportsBusy,
-    /// A signature in the proof does not hold on this chain.
-    EvidenceInvalid,
-    /// There is no such hold between these accounts.
-    HoldNotFound,
-    /// The hold's time is over.
-    HoldExpired,
-    /// More than what is left of the hold.
-    HoldExceeded,
-    /// The state keeps 1,000,000 holds and the like already, or 100,000 of this participant.
-    TimedFull,
+/// What kind of reason it is: what a client does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// What it asks for can never be done: it must ask otherwise.
+    Argument,
+    /// A signature does not hold.
+    Signature,
+    /// The right keys did not sign.
+    Permission,
+    /// What it would make is there already.
+    Exists,
+    /// What it names is not there.
+    Missing,
+    /// The ledger's state forbids it now.
+    State,
+    /// A bound of the ledger would be passed.
+    Bound,
+}
+
+/// The list, in order of precedence. Each has its number, its name, what kind of fault it is, the field at fault when it
+/// comes of execution, and when it is given.
+macro_rules! codes {
+    ($($number:literal $code:ident = $name:literal, $fault:ident, $field:literal: $text:literal,)*) => {
+        /// A stable reason. Numbers are never reused.
+        ///
+        /// | numbers | judged | when refused |
+        /// |---|---|---|
+        /// | 1 to 19 | by the bytes alone, before anything is queued or ordered | no receipt; the id stays free |
+        /// | 20 to 29 | for the whole transaction, at execution | receipt; the id stays free |
+        /// | 30 and up | for each operation, at execution | receipt; the id is taken |
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum RejectionCode {
+            $(#[doc = $text] $code,)*
+        }
+
+        impl RejectionCode {
+            /// All codes in order of precedence.
+            pub const ALL: &'static [RejectionCode] = &[$(RejectionCode::$code,)*];
+
+            /// The stable number.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                match self { $(RejectionCode::$code => $number,)* }
+            }
+            /// The stable name, as in google.rpc.ErrorInfo's `reason`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(RejectionCode::$code => $name,)* }
+            }
+            /// What kind of fault it is.
+            #[must_use]
+            pub const fn fault(self) -> Fault {
+                match self { $(RejectionCode::$code => Fault::$fault,)* }
+            }
+            /// The field at fault, when nothing more is known of it.
+            #[must_use]
+            pub const fn field(self) -> &'static str {
+                match self { $(RejectionCode::$code => $field,)* }
+            }
+            /// When it is given: a sentence.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(RejectionCode::$code => $text,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    1 TransactionTooLarge = "TRANSACTION_TOO_LARGE", Argument, "transaction": "Larger than 2 MiB.",
+    2 Malformed = "MALFORMED", Argument, "transaction": "Not the canonical protobuf form: an unknown, repeated, misplaced or misformed field; no signature, too many, their keys not in ascending order or weak.",
+    3 NoOperations = "NO_OPERATIONS", Argument, "body.operations": "No operation.",
+    4 TooManyOperations = "TOO_MANY_OPERATIONS", Argument, "body.operations": "More than 8,190 operations.",
+    10 WrongChain = "WRONG_CHAIN", Argument, "body.chain": "Signed for another chain.",
+    11 WindowEmpty = "WINDOW_EMPTY", Argument, "body.not_after_ms": "The window is empty or ends before it begins.",
+    12 WindowTooLong = "WINDOW_TOO_LONG", Argument, "body.not_after_ms": "The window is longer than 24 hours.",
+    13 SignatureInvalid = "SIGNATURE_INVALID", Signature, "signatures": "A signature does not hold for its key, the chain and the body.",
+    20 NotYetValid = "NOT_YET_VALID", State, "body.not_before_ms": "The block's time is before `not_before_ms`.",
+    21 Expired = "EXPIRED", State, "body.not_after_ms": "The block's time is at or after `not_after_ms`.",
+    22 NotAuthorized = "NOT_AUTHORIZED", Permission, "signatures": "No signing key may do what an operation asks.",
+    23 ThresholdNotMet = "THRESHOLD_NOT_MET", Permission, "signatures": "Fewer signing keys than the threshold.",
+    30 DuplicateReference = "DUPLICATE_REFERENCE", Exists, "instruction_ref": "The reference was used by the same debited account for something else in the last 7 days.",
+    31 AmountZero = "AMOUNT_ZERO", Argument, "amount_minor": "The amount is zero.",
+    32 AssetUnknown = "ASSET_UNKNOWN", Missing, "asset": "There is no such asset.",
+    33 SameAccount = "SAME_ACCOUNT", Argument, "to": "Payer and payee are one account.",
+    34 DeadlineInvalid = "DEADLINE_INVALID", Argument, "expires_ms": "The time is not after the block's, or more than 90 days after it.",
+    40 UnknownParticipant = "UNKNOWN_PARTICIPANT", Missing, "account": "There is no such participant.",
+    41 ParticipantSuspended = "PARTICIPANT_SUSPENDED", State, "account": "A participant's mode forbids it.",
+    42 UnknownAccount = "UNKNOWN_ACCOUNT", Missing, "account": "There is no such account.",
+    43 AccountExists = "ACCOUNT_EXISTS", Exists, "account": "There is such an account already.",
+    44 AccountClosed = "ACCOUNT_CLOSED", State, "account": "The account is closed.",
+    45 AccountFrozen = "ACCOUNT_FROZEN", State, "account": "The account's status forbids it.",
+    50 InsufficientFunds = "INSUFFICIENT_FUNDS", State, "amount_minor": "The account has less than the amount available.",
+    51 AmountOverflow = "AMOUNT_OVERFLOW", Bound, "amount_minor": "The balance or the supply would pass its bound (64 and 128 bits).",
+    60 ParticipantExists = "PARTICIPANT_EXISTS", Exists, "participant": "There is such a participant already.",
+    61 ParticipantsFull = "PARTICIPANTS_FULL", Bound, "participant": "There are 10,000 participants already.",
+    62 CannotValidate = "CANNOT_VALIDATE", Argument, "participant": "The participant is neither a bank nor the operator.",
+    63 NotValidator = "NOT_VALIDATOR", Missing, "participant": "The participant has no validator.",
+    64 ValidatorKeyUsed = "VALIDATOR_KEY_USED", Exists, "key": "A key was a validator's before, the two are one, or neither of them changes.",
+    65 ValidatorKeysFull = "VALIDATOR_KEYS_FULL", Bound, "key": "Validators of this chain have used 16,384 keys already.",
+    66 ValidatorSetSize = "VALIDATOR_SET_SIZE", State, "participant": "The set would have no member, more than 100, or fewer than 4 after it had 4 or more.",
+    67 ValidatorChangesFull = "VALIDATOR_CHANGES_FULL", State, "participant": "There are 64 versions of the set that may still be in force already.",
+    68 QuorumLost = "QUORUM_LOST", State, "participant": "Of a set that may still be in force too few members stay, with their keys, to make a quorum of the new set.",
+    70 EvidenceMalformed = "EVIDENCE_MALFORMED", Argument, "proof": "The proof is none by its form.",
+    71 AccusedUnknown = "ACCUSED_UNKNOWN", Missing, "proof": "The accused key was never a validator's.",
+    72 AlreadyReported = "ALREADY_REPORTED", Exists, "proof": "The offence is on the ledger already.",
+    73 OffencesFull = "OFFENCES_FULL", Bound, "proof": "The ledger holds 64 offences of the key already, or 10,000 in all.",
+    74 ReportsBusy = "REPORTS_BUSY", State, "proof": "The signatures of 64 proofs were checked in this block already: one more can wait for the next.",
+    75 EvidenceInvalid = "EVIDENCE_INVALID", Argument, "proof": "A signature in the proof does not hold on this chain.",
+    80 HoldNotFound = "HOLD_NOT_FOUND", Missing, "hold_ref": "There is no such hold between these accounts.",
+    81 HoldExpired = "HOLD_EXPIRED", State, "hold_ref": "The hold's time is over.",
+    82 HoldExceeded = "HOLD_EXCEEDED", State, "amount_minor": "More than what is left of the hold.",
+    83 TimedFull = "TIMED_FULL", Bound, "instruction_ref": "The state keeps 1,000,000 holds and the like already, or 100,000 of this participant.",
 }
 
 impl RejectionCode {
-    /// All codes in order of precedence.
-    pub const ALL: [RejectionCode; 44] = [
-        RejectionCode::TransactionTooLarge,
-        RejectionCode::Malformed,
-        RejectionCode::NoOperations,
-        RejectionCode::TooManyOperations,
-        RejectionCode::WrongChain,
-        RejectionCode::WindowEmpty,
-        RejectionCode::WindowTooLong,
-        RejectionCode::SignatureInvalid,
-        RejectionCode::NotYetValid,
-        RejectionCode::Expired,
-        RejectionCode::NotAuthorized,
-        RejectionCode::ThresholdNotMet,
-        RejectionCode::DuplicateReference,
-        RejectionCode::AmountZero,
-        RejectionCode::AssetUnknown,
-        RejectionCode::SameAccount,
-        RejectionCode::DeadlineInvalid,
-        RejectionCode::UnknownParticipant,
-        RejectionCode::ParticipantSuspended,
-        RejectionCode::UnknownAccount,
-        RejectionCode::AccountExists,
-        RejectionCode::AccountClosed,
-        RejectionCode::AccountFrozen,
-        RejectionCode::InsufficientFunds,
-        RejectionCode::AmountOverflow,
-        RejectionCode::ParticipantExists,
-        RejectionCode::ParticipantsFull,
-        RejectionCode::CannotValidate,
-        RejectionCode::NotValidator,
-        RejectionCode::ValidatorKeyUsed,
-        RejectionCode::ValidatorKeysFull,
-        RejectionCode::ValidatorSetSize,
-        RejectionCode::ValidatorChangesFull,
-        RejectionCode::QuorumLost,
-        RejectionCode::EvidenceMalformed,
-        RejectionCode::AccusedUnknown,
-        RejectionCode::AlreadyReported,
-        RejectionCode::OffencesFull,
-        RejectionCode::ReportsBusy,
-        RejectionCode::EvidenceInvalid,
-        RejectionCode::HoldNotFound,
-        RejectionCode::HoldExpired,
-        RejectionCode::HoldExceeded,
-        RejectionCode::TimedFull,
-    ];
-
-    /// The stable number.
-    #[must_use]
-    pub const fn number(self) -> u16 {
-        match self {
-            RejectionCode::TransactionTooLarge => 1,
-            RejectionCode::Malformed => 2,
-            RejectionCode::NoOperations => 3,
-            RejectionCode::TooManyOperations => 4,
-            RejectionCode::WrongChain => 10,
-            RejectionCode::WindowEmpty => 11,
-            RejectionCode::WindowTooLong => 12,
-            RejectionCode::SignatureInvalid => 13,
-            RejectionCode::NotYetValid => 20,
-            RejectionCode::Expired => 21,
-            RejectionCode::NotAuthorized => 22,
-            RejectionCode::ThresholdNotMet => 23,
-            RejectionCode::DuplicateReference => 30,
-            RejectionCode::AmountZero => 31,
-            RejectionCode::AssetUnknown => 32,
-            RejectionCode::SameAccount => 33,
-            RejectionCode::DeadlineInvalid => 34,
-            RejectionCode::UnknownParticipant => 40,
-            RejectionCode::ParticipantSuspended => 41,
-            RejectionCode::UnknownAccount => 42,
-            RejectionCode::AccountExists => 43,
-            RejectionCode::AccountClosed => 44,
-            RejectionCode::AccountFrozen => 45,
-            RejectionCode::InsufficientFunds => 50,
-            RejectionCode::AmountOverflow => 51,
-            RejectionCode::ParticipantExists => 60,
-            RejectionCode::ParticipantsFull => 61,
-            RejectionCode::CannotValidate => 62,
-            RejectionCode::NotValidator => 63,
-            RejectionCode::ValidatorKeyUsed => 64,
-            RejectionCode::ValidatorKeysFull => 65,
-            RejectionCode::ValidatorSetSize => 66,
-            RejectionCode::ValidatorChangesFull => 67,
-            RejectionCode::QuorumLost => 68,
-            RejectionCode::EvidenceMalformed => 70,
-            RejectionCode::AccusedUnknown => 71,
-            RejectionCode::AlreadyReported => 72,
-            RejectionCode::OffencesFull => 73,
-            RejectionCode::ReportsBusy => 74,
-            RejectionCode::EvidenceInvalid => 75,
-            RejectionCode::HoldNotFound => 80,
-            RejectionCode::HoldExpired => 81,
-            RejectionCode::HoldExceeded => 82,
-            RejectionCode::TimedFull => 83,
-        }
-    }
-
     /// The code of a number.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
-        RejectionCode::ALL.into_iter().find(|code| code.number() == number)
-    }
-
-    /// The stable name, as in google.rpc.ErrorInfo's `reason`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            RejectionCode::TransactionTooLarge => "TRANSACTION_TOO_LARGE",
-            RejectionCode::Malformed => "MALFORMED",
-            RejectionCode::NoOperations => "NO_OPERATIONS",
-            RejectionCode::TooManyOperations => "TOO_MANY_OPERATIONS",
-            RejectionCode::WrongChain => "WRONG_CHAIN",
-            RejectionCode::WindowEmpty => "WINDOW_EMPTY",
-            RejectionCode::WindowTooLong => "WINDOW_TOO_LONG",
-            RejectionCode::SignatureInvalid => "SIGNATURE_INVALID",
-            RejectionCode::NotYetValid => "NOT_YET_VALID",
-            RejectionCode::Expired => "EXPIRED",
-            RejectionCode::NotAuthorized => "NOT_AUTHORIZED",
-            RejectionCode::ThresholdNotMet => "THRESHOLD_NOT_MET",
-            RejectionCode::DuplicateReference => "DUPLICATE_REFERENCE",
-            RejectionCode::AmountZero => "AMOUNT_ZERO",
-            RejectionCode::AssetUnknown => "ASSET_UNKNOWN",
-            RejectionCode::SameAccount => "SAME_ACCOUNT",
-            RejectionCode::DeadlineInvalid => "DEADLINE_INVALID",
-            RejectionCode::UnknownParticipant => "UNKNOWN_PARTICIPANT",
-            RejectionCode::ParticipantSuspended => "PARTICIPANT_SUSPENDED",
-            RejectionCode::UnknownAccount => "UNKNOWN_ACCOUNT",
-            RejectionCode::AccountExists => "ACCOUNT_EXISTS",
-            RejectionCode::AccountClosed => "ACCOUNT_CLOSED",
-            RejectionCode::AccountFrozen => "ACCOUNT_FROZEN",
-            RejectionCode::InsufficientFunds => "INSUFFICIENT_FUNDS",
-            RejectionCode::AmountOverflow => "AMOUNT_OVERFLOW",
-            RejectionCode::ParticipantExists => "PARTICIPANT_EXISTS",
-            RejectionCode::ParticipantsFull => "PARTICIPANTS_FULL",
-            RejectionCode::CannotValidate => "CANNOT_VALIDATE",
-            RejectionCode::NotValidator => "NOT_VALIDATOR",
-            RejectionCode::ValidatorKeyUsed => "VALIDATOR_KEY_USED",
-            RejectionCode::ValidatorKeysFull => "VALIDATOR_KEYS_FULL",
-            RejectionCode::ValidatorSetSize => "VALIDATOR_SET_SIZE",
-            RejectionCode::ValidatorChangesFull => "VALIDATOR_CHANGES_FULL",
-            RejectionCode::QuorumLost => "QUORUM_LOST",
-            RejectionCode::EvidenceMalformed => "EVIDENCE_MALFORMED",
-            RejectionCode::AccusedUnknown => "ACCUSED_UNKNOWN",
-            RejectionCode::AlreadyReported => "ALREADY_REPORTED",
-            RejectionCode::OffencesFull => "OFFENCES_FULL",
-            RejectionCode::ReportsBusy => "REPORTS_BUSY",
-            RejectionCode::EvidenceInvalid => "EVIDENCE_INVALID",
-            RejectionCode::HoldNotFound => "HOLD_NOT_FOUND",
-            RejectionCode::HoldExpired => "HOLD_EXPIRED",
-            RejectionCode::HoldExceeded => "HOLD_EXCEEDED",
-            RejectionCode::TimedFull => "TIMED_FULL",
-        }
+        RejectionCode::ALL.iter().copied().find(|code| code.number() == number)
     }
 
     /// Does a transaction that is rejected as a whole with this code take its id? What is judged for the whole

@@ -259,7 +259,7 @@ fn every_code_has_a_row_in_order_of_precedence() {
 
 #[test]
 fn numbers_and_names_lead_back_to_their_code() {
-    for code in RejectionCode::ALL {
+    for code in RejectionCode::ALL.iter().copied() {
         assert_eq!(RejectionCode::from_number(code.number()), Some(code));
         let spelled: String = format!("{code:?}")
             .chars()

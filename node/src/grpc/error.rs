@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
-use tonle_ledger::{Receipt, Rejection, RejectionCode, TransactionId};
+use tonle_ledger::{Fault, Receipt, Rejection, RejectionCode, TransactionId};
 
 use crate::bootstrap::Stage;
 
@@ -217,7 +217,7 @@ impl ApiError {
             }
             ApiError::Rejected { code, operation, transaction, height, index } => {
                 let mut entries = vec![
-                    ("field", field_at_fault(*code).to_owned()),
+                    ("field", code.field().to_owned()),
                     ("transaction_id", transaction.to_string()),
                     ("height", height.to_string()),
                     ("index", index.to_string()),
@@ -255,7 +255,7 @@ impl ApiError {
             ApiError::Refused(rejection) => rejection.to_string(),
             ApiError::Rejected { code, operation, height, .. } => {
                 let place = operation.map(|number| format!(" of operation {number}")).unwrap_or_default();
-                format!("{}: {}{place}; final in block {height}, nothing moved", code.name(), field_at_fault(*code))
+                format!("{}: {}{place}; final in block {height}, nothing moved", code.name(), code.field())
             }
             ApiError::NotYetValid { .. } => "NOT_YET_VALID: the window has not begun".to_owned(),
             ApiError::Malformed => "the request is no protobuf message of its type".to_owned(),
@@ -309,81 +309,13 @@ impl From<Rejection> for ApiError {
 /// The gRPC status of a rejection.
 #[must_use]
 pub const fn rejection_status(code: RejectionCode) -> Code {
-    match code {
-        RejectionCode::TransactionTooLarge
-        | RejectionCode::Malformed
-        | RejectionCode::NoOperations
-        | RejectionCode::TooManyOperations
-        | RejectionCode::WrongChain
-        | RejectionCode::WindowEmpty
-        | RejectionCode::WindowTooLong
-        | RejectionCode::AmountZero
-        | RejectionCode::SameAccount
-        | RejectionCode::CannotValidate
-        | RejectionCode::EvidenceMalformed
-        | RejectionCode::EvidenceInvalid => Code::InvalidArgument,
-        RejectionCode::SignatureInvalid => Code::Unauthenticated,
-        RejectionCode::NotAuthorized | RejectionCode::ThresholdNotMet => Code::PermissionDenied,
-        RejectionCode::DuplicateReference
-        | RejectionCode::AccountExists
-        | RejectionCode::ParticipantExists
-        | RejectionCode::ValidatorKeyUsed
-        | RejectionCode::AlreadyReported => Code::AlreadyExists,
-        RejectionCode::AssetUnknown
-        | RejectionCode::UnknownParticipant
-        | RejectionCode::UnknownAccount
-        | RejectionCode::NotValidator
-        | RejectionCode::AccusedUnknown => Code::NotFound,
-        RejectionCode::NotYetValid
-        | RejectionCode::Expired
-        | RejectionCode::ParticipantSuspended
-        | RejectionCode::AccountClosed
-        | RejectionCode::AccountFrozen
-        | RejectionCode::InsufficientFunds
-        | RejectionCode::ValidatorSetSize
-        | RejectionCode::ValidatorChangesFull
-        | RejectionCode::QuorumLost
-        | RejectionCode::ReportsBusy => Code::FailedPrecondition,
-        RejectionCode::AmountOverflow
-        | RejectionCode::ParticipantsFull
-        | RejectionCode::ValidatorKeysFull
-        | RejectionCode::OffencesFull => Code::OutOfRange,
-    }
-}
-
-/// The field that a rejection at execution is about.
-#[must_use]
-pub const fn field_at_fault(code: RejectionCode) -> &'static str {
-    match code {
-        RejectionCode::TransactionTooLarge | RejectionCode::Malformed => "transaction",
-        RejectionCode::NoOperations | RejectionCode::TooManyOperations => "body.operations",
-        RejectionCode::WrongChain => "body.chain",
-        RejectionCode::NotYetValid => "body.not_before_ms",
-        RejectionCode::WindowEmpty | RejectionCode::WindowTooLong | RejectionCode::Expired => "body.not_after_ms",
-        RejectionCode::SignatureInvalid | RejectionCode::NotAuthorized | RejectionCode::ThresholdNotMet => "signatures",
-        RejectionCode::DuplicateReference => "instruction_ref",
-        RejectionCode::AmountZero | RejectionCode::InsufficientFunds | RejectionCode::AmountOverflow => "amount_minor",
-        RejectionCode::AssetUnknown => "asset",
-        RejectionCode::SameAccount => "to",
-        RejectionCode::UnknownParticipant
-        | RejectionCode::ParticipantSuspended
-        | RejectionCode::UnknownAccount
-        | RejectionCode::AccountExists
-        | RejectionCode::AccountClosed
-        | RejectionCode::AccountFrozen => "account",
-        RejectionCode::ParticipantExists
-        | RejectionCode::ParticipantsFull
-        | RejectionCode::CannotValidate
-        | RejectionCode::NotValidator
-        | RejectionCode::ValidatorSetSize
-        | RejectionCode::ValidatorChangesFull
-        | RejectionCode::QuorumLost => "participant",
-        RejectionCode::ValidatorKeyUsed | RejectionCode::ValidatorKeysFull => "key",
-        RejectionCode::EvidenceMalformed
-        | RejectionCode::AccusedUnknown
-        | RejectionCode::AlreadyReported
-        | RejectionCode::OffencesFull
-        | RejectionCode::ReportsBusy
-        | RejectionCode::EvidenceInvalid => "proof",
+    match code.fault() {
+        Fault::Argument => Code::InvalidArgument,
+        Fault::Signature => Code::Unauthenticated,
+        Fault::Permission => Code::PermissionDenied,
+        Fault::Exists => Code::AlreadyExists,
+        Fault::Missing => Code::NotFound,
+        Fault::State => Code::FailedPrecondition,
+        Fault::Bound => Code::OutOfRange,
     }
 }

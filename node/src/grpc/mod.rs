@@ -24,7 +24,7 @@ mod watch;
 pub use backend::{
     Archive, ArchiveFailed, Backend, Chain, KnownOffence, NetworkStatus, PeerStatus, Refused, StoredBlock, SupplyAudit,
 };
-pub use error::{ApiError, ERROR_DOMAIN, field_at_fault, rejection_status};
+pub use error::{ApiError, ERROR_DOMAIN, rejection_status};
 pub use finality::{Answer, Finality, Tip};
 pub use ledger::Ledger;
 pub use operator::Operator;
