@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use tonle_ledger::{OperationResult, Receipt, TransactionResult};
+use tonle_ledger::{BalanceAfter, OperationResult, Receipt, TransactionResult};
 use tonle_node::finality_receipt::{FILE_BYTES_MAX, Proven, Report, verify};
 
 use super::{print, print_json};
@@ -102,14 +102,11 @@ fn results(receipt: &Receipt) -> Vec<String> {
         match result {
             OperationResult::Applied(balances) => {
                 lines.push(format!("  operation {number} applied"));
-                lines.extend(balances.iter().map(|balance| {
-                    let (account, asset) = (balance.account, balance.asset);
-                    format!(
-                        "    {account} {asset} {} minor units, {} held",
-                        balance.available.minor(),
-                        balance.held.minor()
-                    )
-                }));
+                lines.extend(balances.iter().map(balance_line));
+            }
+            OperationResult::Ended { id, balances } => {
+                lines.push(format!("  {id} ended, its time was over"));
+                lines.extend(balances.iter().map(balance_line));
             }
             OperationResult::Repeated(first) => {
                 lines.push(format!("  operation {number} repeats one of block {}: nothing moved", first.height));
@@ -120,6 +117,11 @@ fn results(receipt: &Receipt) -> Vec<String> {
         }
     }
     lines
+}
+
+fn balance_line(balance: &BalanceAfter) -> String {
+    let BalanceAfter { account, asset, available, held } = balance;
+    format!("    {account} {asset} {} minor units, {} held", available.minor(), held.minor())
 }
 
 fn as_json(report: &Report) -> serde_json::Value {
