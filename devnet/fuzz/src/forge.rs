@@ -278,6 +278,9 @@ pub(crate) fn every_operation() -> Vec<Operation> {
         Operation::AddParticipant(Box::new(admission())),
         Operation::ReportMisbehaviour(ReportMisbehaviour { proof: fork().encode() }),
     ]
+    .into_iter()
+    .chain(crate::agreements::agreements())
+    .collect()
 }
 
 /// Two batches at the first place of a lane.

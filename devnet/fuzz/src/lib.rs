@@ -7,6 +7,7 @@
 //!
 //! Must not know: sockets, files, clocks, random sources. Chance is a seed.
 
+mod agreements;
 mod certificates;
 mod courses;
 mod decoding;

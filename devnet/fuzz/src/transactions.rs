@@ -5,7 +5,7 @@
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
     MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS,
-    Operation, PROOF_BYTES_MAX, Permission, RejectionCode, Role, SignedTransaction,
+    Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role, SignedTransaction,
 };
 
 use crate::forge::CHAIN;
@@ -47,6 +47,11 @@ pub(crate) fn transaction(data: &[u8]) {
 fn bounds(operation: &Operation) {
     match operation {
         Operation::Transfer(transfer) => assert!(transfer.remittance.len() <= MAX_REMITTANCE_BYTES),
+        Operation::SendToBank(transfer) => assert!((1..=MAX_REMITTANCE_BYTES).contains(&transfer.remittance.len())),
+        Operation::RequestToPay(request) => assert!(request.remittance.len() <= MAX_REMITTANCE_BYTES),
+        Operation::TrackTransfer(track) => {
+            assert!(track.reason.is_none() || track.progress == Progress::Refused);
+        }
         Operation::OpenAccount(open) => {
             assert!(open.keys.len() <= MAX_SIGNATURES && open.keys.windows(2).all(|pair| pair[0] < pair[1]));
             let threshold = usize::from(open.threshold);
@@ -60,11 +65,6 @@ fn bounds(operation: &Operation) {
             assert!(add.keys.iter().all(|entry| !entry.permissions.contains(Permission::Issue)));
         }
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
-        Operation::Issue(_)
-        | Operation::Redeem(_)
-        | Operation::RemoveValidator(_)
-        | Operation::PlaceHold(_)
-        | Operation::CaptureHold(_)
-        | Operation::ReleaseHold(_) => {}
+        _ => {}
     }
 }

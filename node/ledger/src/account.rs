@@ -4,7 +4,7 @@
 
 use tonle_crypto::{Canonical, CodecError, PublicKey, Reader, Writer};
 
-use crate::{Amount, Asset, MAX_SIGNATURES};
+use crate::{Amount, Asset, MANDATES_MAX, MAX_SIGNATURES, Mandate};
 
 /// What an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,7 @@ impl Canonical for Balance {
 /// ```text
 /// kind u8 ‖ status u8 ‖ threshold u8 ‖ u32 n ‖ n × key (32 B, ascending)
 ///   ‖ u32 m ‖ m × ( asset (u32 length, ASCII) ‖ available u64 ‖ held u64 )      (by asset, ascending; none all zero)
+///   ‖ u32 k ‖ k × mandate                                                       (in the order in which they were granted)
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -118,6 +119,8 @@ pub struct Account {
     pub status: AccountStatus,
     /// How many of `keys` must sign a debit; 0 when there are none.
     pub threshold: u8,
+    /// What others may collect from it, in the order in which it was granted; at most [`MANDATES_MAX`].
+    pub mandates: Vec<Mandate>,
     keys: Vec<[u8; 32]>,
     balances: Vec<Balance>,
 }
@@ -131,7 +134,7 @@ impl Account {
     pub fn new(kind: AccountKind, keys: &[PublicKey], threshold: u8) -> Self {
         let mut keys: Vec<[u8; 32]> = keys.iter().map(|key| *key.as_bytes()).collect();
         keys.sort_unstable();
-        Account { kind, status: AccountStatus::Active, threshold, keys, balances: Vec::new() }
+        Account { kind, status: AccountStatus::Active, threshold, mandates: Vec::new(), keys, balances: Vec::new() }
     }
     /// Its own keys, ascending. Checked to be strong keys when they were set; kept as bytes, because decompressing
     /// a point costs more than executing a transfer.
@@ -195,7 +198,7 @@ impl Canonical for Account {
         for key in &self.keys {
             writer.raw(key);
         }
-        writer.list(&self.balances);
+        writer.list(&self.balances).list(&self.mandates);
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let kind = AccountKind::from_number(reader.u8()?).ok_or(CodecError::Invalid("account kind"))?;
@@ -211,6 +214,7 @@ impl Canonical for Account {
         if !ascending(keys.iter()) || !ascending(balances.iter().map(|balance| balance.asset)) || !none_empty {
             return Err(CodecError::Invalid("account order"));
         }
-        Ok(Account { kind, status, threshold, keys, balances })
+        let mandates = reader.list("mandates", MANDATES_MAX)?;
+        Ok(Account { kind, status, threshold, mandates, keys, balances })
     }
 }

@@ -63,6 +63,18 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::PlaceHold => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::CaptureHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
         OperationKind::ReleaseHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::SendToBank => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::TrackTransfer => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::Return => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::RequestToPay => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::AcceptRequest => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::DeclineRequest => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::CancelRequest => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::GrantMandate => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::Collect => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::RevokeMandate => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::OfferQuote => by(Signer::Debtor, Permission::Pay, KEEPERS),
+        OperationKind::TakeQuote => by(Signer::Creditor, Permission::Pay, KEEPERS),
         OperationKind::ReportMisbehaviour => Rule { signer: Signer::AnyParticipant, permission: None, roles: ALL },
     }
 }

@@ -190,6 +190,15 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
+impl<const MAX: usize> Canonical for Text<MAX> {
+    fn encode_to(&self, writer: &mut Writer) {
+        writer.bytes(self.0.as_bytes());
+    }
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let text = std::str::from_utf8(reader.bytes("text", MAX)?).ok();
+        text.and_then(|text| Text::new(text).ok()).ok_or(CodecError::Invalid("text"))
+    }
+}
 impl<const MAX: usize> fmt::Display for Text<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

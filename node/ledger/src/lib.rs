@@ -29,6 +29,7 @@ mod executor;
 mod fatal;
 mod genesis;
 mod ids;
+mod mandate;
 mod memory;
 mod offence;
 mod operation;
@@ -59,13 +60,16 @@ pub use executor::{Executor, Point};
 pub use fatal::Fatal;
 pub use genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisInvalid, GenesisValidator};
 pub use ids::{AccountId, Amount, Asset, NameInvalid, ParticipantId, Reference, Text, TransactionId};
+pub use mandate::{MANDATES_MAX, Mandate, Period};
 pub use memory::MemoryState;
 pub use offence::{
     Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
 };
 pub use operation::{
-    AddParticipant, CaptureHold, Issue, OpenAccount, Operation, OperationKind, PlaceHold, Redeem, ReleaseHold,
-    RemoveValidator, ReportMisbehaviour, Transfer,
+    AcceptRequest, AddParticipant, CancelRequest, CaptureHold, Collect, DeclineRequest, GrantMandate, Issue,
+    OfferQuote, OpenAccount, Operation, OperationKind, PaymentKind, PlaceHold, Progress, Redeem, ReleaseHold,
+    RemoveValidator, ReportMisbehaviour, RequestToPay, Return, RevokeMandate, SendToBank, TakeQuote, TrackTransfer,
+    Transfer,
 };
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;
@@ -79,8 +83,8 @@ pub use snapshot::{
 };
 pub use state::{Change, StateKey};
 pub use timed::{
-    ENDINGS_PER_BLOCK_MAX, Hold, TIMED_LIFE_MAX_MS, TIMED_MAX, TIMED_PER_PARTICIPANT_MAX, Timed, TimedContent,
-    TimedKind,
+    BankTransfer, ENDINGS_PER_BLOCK_MAX, Hold, PaymentRequest, Quote, Returned, Stage, TIMED_LIFE_MAX_MS, TIMED_MAX,
+    TIMED_PER_PARTICIPANT_MAX, Timed, TimedContent, TimedKind,
 };
 pub use transaction::{SignedTransaction, TransactionBody};
 pub use validators::{

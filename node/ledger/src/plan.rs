@@ -17,6 +17,8 @@ pub(crate) struct Touched {
     pub(crate) accounts: [Option<usize>; 2],
     /// The place of the timed value that it names.
     pub(crate) timed: Option<usize>,
+    /// The place of the reference that it goes back to.
+    pub(crate) original: Option<usize>,
     /// Its instruction, when it has a reference.
     pub(crate) instruction: Option<PlannedInstruction>,
 }
@@ -72,7 +74,8 @@ enum User {
 struct Uses {
     accounts: Vec<(AccountId, User)>,
     timed: Vec<(Digest, User)>,
-    references: Vec<(Digest, usize)>,
+    /// The second are those that an operation goes back to.
+    references: Vec<(Digest, User)>,
 }
 
 impl Uses {
@@ -83,10 +86,12 @@ impl Uses {
         self.accounts.extend(second.map(|account| (account, User::Operation(number, true))));
         self.timed.extend(operation.timed().map(|id| (id, User::Operation(number, false))));
         let instruction = operation.instruction().and_then(|Instruction { scope, reference, content }| {
-            self.references.push((scope.digest(reference, issuer)?, number));
+            self.references.push((scope.digest(reference, &issuer)?, User::Operation(number, false)));
             Some(PlannedInstruction { reference: 0, content })
         });
-        Touched { accounts: [None, None], timed: None, instruction }
+        let original = operation.original().and_then(|(scope, reference)| scope.digest(reference, &issuer));
+        self.references.extend(original.map(|original| (original, User::Operation(number, true))));
+        Touched { accounts: [None, None], timed: None, original: None, instruction }
     }
 }
 
@@ -124,9 +129,15 @@ impl<'a> Plan<'a> {
             User::Ending(number) => set(endings.get_mut(number).map(|(timed, _)| timed), place),
             User::Operation(number, _) => set(touched.get_mut(number).map(|touched| &mut touched.timed), Some(place)),
         });
-        let references = places(uses.references, |user: usize, place| {
-            let instruction = touched.get_mut(user).and_then(|touched| touched.instruction.as_mut());
-            set(instruction.map(|instruction| &mut instruction.reference), place);
+        let references = places(uses.references, |user, place| match user {
+            User::Ending(_) => {}
+            User::Operation(number, true) => {
+                set(touched.get_mut(number).map(|touched| &mut touched.original), Some(place));
+            }
+            User::Operation(number, false) => {
+                let instruction = touched.get_mut(number).and_then(|touched| touched.instruction.as_mut());
+                set(instruction.map(|instruction| &mut instruction.reference), place);
+            }
         });
         let mut id_places = vec![0; block.transactions.len()];
         let uses = block.transactions.iter().enumerate().map(|(user, transaction)| (id_of(transaction), user));

@@ -164,9 +164,9 @@ impl Canonical for OperationResult {
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         match reader.u8()? {
-            1 => Ok(OperationResult::Applied(reader.list("balances after", 2)?)),
+            1 => Ok(OperationResult::Applied(reader.list("balances after", 4)?)),
             2 => Ok(OperationResult::Repeated(reader.value()?)),
-            4 => Ok(OperationResult::Ended { id: reader.digest()?, balances: reader.list("balances after", 2)? }),
+            4 => Ok(OperationResult::Ended { id: reader.digest()?, balances: reader.list("balances after", 4)? }),
             3 => Ok(OperationResult::Rejected(RejectionCode::decode(reader.u16()?)?)),
             _ => Err(CodecError::Invalid("operation result")),
         }

@@ -49,6 +49,7 @@ pub(crate) struct TimedSlot {
 enum Undo {
     Balance(usize, Balance),
     Opened(usize),
+    Account(usize, Option<Box<Account>>),
     Supply(Asset, u128),
     Timed(usize, Option<Timed>),
     Reference(usize, Option<ReferenceRecord>),
@@ -290,7 +291,7 @@ impl<'a> Working<'a> {
     }
     /// Begins a timed value that is not there.
     pub(crate) fn begin(&mut self, place: usize, value: Timed) -> Result<(), RejectionCode> {
-        let participant = value.account.participant();
+        let participant = value.owner();
         let (all, own) = self.deadlines.counts(participant);
         let now = |before: usize, of| {
             let (begun, ended) = self.begun.get(&of).copied().unwrap_or_default();
@@ -311,7 +312,7 @@ impl<'a> Working<'a> {
     /// Gives what stood there.
     fn put_timed(&mut self, place: usize, value: Option<Timed>) -> Option<Option<Timed>> {
         let slot = self.timed.get_mut(place)?;
-        let of = |value: &Option<Timed>| value.as_ref().map(|value| value.account.participant());
+        let of = |value: &Option<Timed>| value.as_ref().map(Timed::owner);
         let (before, after) = (of(&slot.value), of(&value));
         if before.is_some() != after.is_some() {
             for of in [None, before.or(after)] {
@@ -321,6 +322,13 @@ impl<'a> Working<'a> {
             }
         }
         Some(std::mem::replace(&mut slot.value, value))
+    }
+    /// Replaces the record of an account that is there.
+    pub(crate) fn replace_account(&mut self, place: usize, account: Account) {
+        if let Some(slot) = self.slots.get_mut(place) {
+            self.undo.push(Undo::Account(place, slot.account.replace(account).map(Box::new)));
+            slot.written = true;
+        }
     }
     /// Replaces the supply of an asset.
     pub(crate) fn set_supply(&mut self, asset: Asset, supply: u128) {
@@ -381,6 +389,11 @@ impl<'a> Working<'a> {
                 Undo::Opened(place) => {
                     if let Some(slot) = self.slots.get_mut(place) {
                         slot.account = None;
+                    }
+                }
+                Undo::Account(place, account) => {
+                    if let Some(slot) = self.slots.get_mut(place) {
+                        slot.account = account.map(|account| *account);
                     }
                 }
                 Undo::Supply(asset, supply) => {

@@ -10,20 +10,6 @@ use tonle_ledger::*;
 const PAYER: &str = "alice@aba";
 const SHOP: &str = "bob@acleda";
 
-fn rejected(code: RejectionCode) -> TransactionResult {
-    TransactionResult::Rejected { code, operation: Some(0) }
-}
-
-fn applied(result: &TransactionResult) -> &[BalanceAfter] {
-    match result {
-        TransactionResult::Executed(results) => match results.as_slice() {
-            [OperationResult::Applied(balances)] => balances,
-            other => panic!("not one applied operation: {other:?}"),
-        },
-        TransactionResult::Rejected { code, .. } => panic!("rejected: {code:?}"),
-    }
-}
-
 /// A ledger with a hold of 1,000 that ends in an hour.
 fn held() -> (Ledger, u64) {
     let mut ledger = Ledger::new();
@@ -89,7 +75,7 @@ fn what_is_left_goes_back_at_its_time_with_a_receipt_of_the_block() {
     assert_eq!(executed.positions, [None]);
     let TransactionResult::Executed(results) = &receipt.result else { panic!("executed") };
     let [OperationResult::Ended { id: ended, balances }] = results.as_slice() else { panic!("one ended") };
-    assert_eq!(*ended, TimedKind::Hold.id(&id(PAYER), &Reference::new("room 12").unwrap()));
+    assert_eq!(*ended, TimedKind::Hold.id(&id(PAYER), &reference("room 12")));
     assert_eq!(balances.as_slice(), [balance_after(&ledger, PAYER)]);
     assert_eq!((ledger.available(PAYER, "KHR"), ledger.held(PAYER, "KHR")), (999_700, 0));
     let [entry] = executed.history.as_slice() else { panic!("the payer's history names it") };
@@ -178,8 +164,8 @@ fn more_endings_than_a_block_takes_are_over_meanwhile_and_end_in_the_next() {
     let first = ledger.wait_until(end);
     assert_eq!(first.receipts[0].result, executed_endings(&first, ENDINGS_PER_BLOCK_MAX));
     let [left] = ledger.timed().try_into().unwrap();
-    let Timed { reference, .. } = left;
-    let body = ledger.body(vec![capture(PAYER, SHOP, reference.as_str(), 1, false)]);
+    let Timed { reference: name, .. } = left;
+    let body = ledger.body(vec![capture(PAYER, SHOP, name.as_str(), 1, false)]);
     let late = ledger.sign(&body, &["acleda"]);
     // The next block ends the last one before it executes the capture.
     let second = ledger.execute(vec![late]);

@@ -81,6 +81,18 @@ impl Model {
             | Operation::PlaceHold(_)
             | Operation::CaptureHold(_)
             | Operation::ReleaseHold(_)
+            | Operation::SendToBank(_)
+            | Operation::TrackTransfer(_)
+            | Operation::Return(_)
+            | Operation::RequestToPay(_)
+            | Operation::AcceptRequest(_)
+            | Operation::DeclineRequest(_)
+            | Operation::CancelRequest(_)
+            | Operation::GrantMandate(_)
+            | Operation::Collect(_)
+            | Operation::RevokeMandate(_)
+            | Operation::OfferQuote(_)
+            | Operation::TakeQuote(_)
             | Operation::AddParticipant(_)
             | Operation::ReportMisbehaviour(_) => {}
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),

@@ -84,9 +84,18 @@ fn key(bytes: &[u8], field: &'static str) -> Parsed<PublicKey> {
     PublicKey::from_bytes(&bytes).map_err(|_| Rejection::malformed(field))
 }
 
+/// The bytes of a text that may be missing; none for a missing one.
+pub(super) fn text_bytes<const MAX: usize>(text: Option<&Text<MAX>>) -> &[u8] {
+    text.map(|text| text.as_str().as_bytes()).unwrap_or_default()
+}
+
 impl Encoder {
+    /// A reference that is there.
+    pub(super) fn reference(&mut self, number: u32, reference: &Reference) -> &mut Self {
+        self.bytes(number, reference.as_str().as_bytes())
+    }
     /// A text that may be missing.
     pub(super) fn optional<const MAX: usize>(&mut self, number: u32, text: Option<&Text<MAX>>) -> &mut Self {
-        self.bytes(number, text.map(|text| text.as_str().as_bytes()).unwrap_or_default())
+        self.bytes(number, text_bytes(text))
     }
 }

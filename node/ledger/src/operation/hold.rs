@@ -7,7 +7,7 @@ use super::money::{capture, check_accounts, check_amount, hold, unhold};
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
-use crate::timed::{Hold, TIMED_LIFE_MAX_MS, Timed, TimedContent, TimedKind};
+use crate::timed::{Hold, Timed, TimedContent, TimedKind};
 use crate::{AccountId, Amount, Asset, Reference, RejectionCode};
 use tonle_crypto::Digest;
 
@@ -108,21 +108,14 @@ impl Act for PlaceHold {
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
         let [from, to] = scene.touched.accounts;
-        let (place, now_ms) = (scene.timed()?, scene.now_ms);
-        let working = &mut *scene.working;
-        // The reference may be free again while a hold of 90 days still has it.
-        if working.timed(place).is_some() {
-            return Err(RejectionCode::DuplicateReference);
-        }
-        check_amount(working, self.amount, self.asset)?;
+        let place = scene.check_free()?;
+        check_amount(scene.working, self.amount, self.asset)?;
         if self.from == self.to {
             return Err(RejectionCode::SameAccount);
         }
-        if self.expires_ms <= now_ms || self.expires_ms > now_ms.saturating_add(TIMED_LIFE_MAX_MS) {
-            return Err(RejectionCode::DeadlineInvalid);
-        }
+        scene.check_deadline(self.expires_ms)?;
+        let working = &mut *scene.working;
         check_accounts(working, from, to)?;
-        let payer = hold(working, from, self.asset, self.amount)?;
         let content = Hold { from: self.from, to: self.to, asset: self.asset, amount: self.amount };
         working.begin(
             place,
@@ -133,28 +126,27 @@ impl Act for PlaceHold {
                 content: TimedContent::Hold(content),
             },
         )?;
-        Ok(vec![payer])
+        Ok(vec![hold(working, from, self.asset, self.amount)?])
     }
 
     fn encode(&self, message: &mut Encoder) {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes()).bytes(3, self.asset.as_bytes());
-        message.uint(4, self.amount.minor()).bytes(5, self.instruction_ref.as_str().as_bytes());
+        message.uint(4, self.amount.minor()).reference(5, &self.instruction_ref);
         message.uint(6, self.expires_ms);
     }
 }
 
 /// The hold that is named, if it is between these accounts and not over.
 fn standing(scene: &Scene<'_, '_>, from: &AccountId, to: &AccountId) -> Result<(usize, Timed, Hold), RejectionCode> {
-    let place = scene.timed()?;
-    let timed = scene.working.timed(place).ok_or(RejectionCode::HoldNotFound)?;
-    let TimedContent::Hold(hold) = &timed.content;
-    if hold.from != *from || hold.to != *to {
-        return Err(RejectionCode::HoldNotFound);
+    let (place, timed) = scene.standing(RejectionCode::HoldNotFound, RejectionCode::HoldExpired)?;
+    match &timed.content {
+        TimedContent::Hold(hold) if hold.from == *from && hold.to == *to => Ok((place, timed.clone(), hold.clone())),
+        TimedContent::Hold(_)
+        | TimedContent::BankTransfer(_)
+        | TimedContent::Returned(_)
+        | TimedContent::Request(_)
+        | TimedContent::Quote(_) => Err(RejectionCode::HoldNotFound),
     }
-    if timed.ends_ms <= scene.now_ms {
-        return Err(RejectionCode::HoldExpired);
-    }
-    Ok((place, timed.clone(), hold.clone()))
 }
 
 impl Decode for CaptureHold {
@@ -204,7 +196,7 @@ impl Act for CaptureHold {
 
     fn encode(&self, message: &mut Encoder) {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes());
-        message.bytes(3, self.hold_ref.as_str().as_bytes()).uint(4, self.amount.minor());
+        message.reference(3, &self.hold_ref).uint(4, self.amount.minor());
         message.uint(5, u64::from(self.last)).optional(6, self.instruction_ref.as_ref());
     }
 }
@@ -239,6 +231,6 @@ impl Act for ReleaseHold {
 
     fn encode(&self, message: &mut Encoder) {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes());
-        message.bytes(3, self.hold_ref.as_str().as_bytes());
+        message.reference(3, &self.hold_ref);
     }
 }

@@ -4,19 +4,29 @@
 //! Must not know: who may ask for it (that is `authority`).
 
 mod account;
+mod bank_transfer;
+mod exchange;
 mod fields;
 mod hold;
+mod mandate;
 mod misbehaviour;
 pub(crate) mod money;
 mod participant;
+mod request;
+mod returns;
 mod supply;
 mod transfer;
 mod validator;
 
 pub use account::OpenAccount;
+pub use bank_transfer::{Progress, SendToBank, TrackTransfer};
+pub use exchange::{OfferQuote, TakeQuote};
 pub use hold::{CaptureHold, PlaceHold, ReleaseHold};
+pub use mandate::{Collect, GrantMandate, RevokeMandate};
 pub use misbehaviour::ReportMisbehaviour;
 pub use participant::AddParticipant;
+pub use request::{AcceptRequest, CancelRequest, DeclineRequest, RequestToPay};
+pub use returns::{PaymentKind, Return};
 pub use supply::{Issue, Redeem};
 pub use transfer::Transfer;
 pub use validator::RemoveValidator;
@@ -25,7 +35,8 @@ use tonle_crypto::Digest;
 
 use crate::plan::Touched;
 use crate::protobuf::{Encoder, Fields};
-use crate::reference::Instruction;
+use crate::reference::{Instruction, Scope};
+use crate::timed::{TIMED_LIFE_MAX_MS, Timed};
 use crate::working::Working;
 use crate::{
     AccountId, Amount, Asset, BalanceAfter, Member, ParticipantId, ReceiptLocation, Reference, Rejection, RejectionCode,
@@ -51,6 +62,29 @@ impl Scene<'_, '_> {
     fn timed(&self) -> Result<usize, RejectionCode> {
         self.touched.timed.ok_or(RejectionCode::HoldNotFound)
     }
+
+    /// The timed value that the operation names, if it is there and not over.
+    fn standing(&self, missing: RejectionCode, over: RejectionCode) -> Result<(usize, Timed), RejectionCode> {
+        let place = self.timed()?;
+        let timed = self.working.timed(place).ok_or(missing)?;
+        if timed.ends_ms <= self.now_ms { Err(over) } else { Ok((place, timed.clone())) }
+    }
+
+    /// May something begin that ends at `ends_ms`?
+    const fn check_deadline(&self, ends_ms: u64) -> Result<(), RejectionCode> {
+        if ends_ms <= self.now_ms || ends_ms > self.now_ms.saturating_add(TIMED_LIFE_MAX_MS) {
+            Err(RejectionCode::DeadlineInvalid)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Is the reference of what would begin free? The ledger forgets references after 7 days; what has one longer still
+    /// has it.
+    fn check_free(&self) -> Result<usize, RejectionCode> {
+        let place = self.timed()?;
+        if self.working.timed(place).is_some() { Err(RejectionCode::DuplicateReference) } else { Ok(place) }
+    }
 }
 
 /// What every operation says of itself.
@@ -74,6 +108,10 @@ pub(crate) trait Act {
     }
     /// The timed value that it begins, changes or ends.
     fn timed(&self) -> Option<Digest> {
+        None
+    }
+    /// The earlier instruction that it goes back to.
+    fn original(&self) -> Option<(Scope, &Reference)> {
         None
     }
     /// Its reference, when it has one, and what makes another operation with this reference the same.
@@ -106,6 +144,9 @@ impl<T: Act> Act for Box<T> {
     }
     fn timed(&self) -> Option<Digest> {
         self.as_ref().timed()
+    }
+    fn original(&self) -> Option<(Scope, &Reference)> {
+        self.as_ref().original()
     }
     fn instruction(&self) -> Option<Instruction<'_>> {
         self.as_ref().instruction()
@@ -208,6 +249,30 @@ operations! {
     10 CaptureHold(Box<CaptureHold>) = "capture_hold",
     /// Give back what is left of a hold.
     11 ReleaseHold(Box<ReleaseHold>) = "release_hold",
+    /// Pay to an account that a bank keeps in its own books: money that is kept until the bank acknowledges or refuses it.
+    12 SendToBank(Box<SendToBank>) = "send_to_bank",
+    /// Say how far a transfer to a bank has come: received, acknowledged or refused.
+    13 TrackTransfer(Box<TrackTransfer>) = "track_transfer",
+    /// Give back a transfer or a part of it.
+    14 Return(Box<Return>) = "return",
+    /// Ask to be paid.
+    15 RequestToPay(Box<RequestToPay>) = "request_to_pay",
+    /// Pay what was asked for.
+    16 AcceptRequest(Box<AcceptRequest>) = "accept_request",
+    /// Refuse to pay what was asked for.
+    17 DeclineRequest(Box<DeclineRequest>) = "decline_request",
+    /// Ask no longer.
+    18 CancelRequest(Box<CancelRequest>) = "cancel_request",
+    /// Let an account collect, up to a cap in each period.
+    40 GrantMandate(Box<GrantMandate>) = "grant_mandate",
+    /// Collect under a mandate.
+    41 Collect(Box<Collect>) = "collect",
+    /// Take a mandate back.
+    42 RevokeMandate(Box<RevokeMandate>) = "revoke_mandate",
+    /// Offer to exchange one asset for another; what is sold is kept until the quote is taken or over.
+    43 OfferQuote(Box<OfferQuote>) = "offer_quote",
+    /// Take a quote: both sides pay at once or neither.
+    44 TakeQuote(Box<TakeQuote>) = "take_quote",
 }
 
 impl Operation {

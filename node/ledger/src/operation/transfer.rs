@@ -2,7 +2,7 @@
 //!
 //! Must not know: who signed.
 
-use super::fields::{Named, Parsed};
+use super::fields::{Named, Parsed, text_bytes};
 use super::money::{check_accounts, check_amount, credit, debit};
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
@@ -71,8 +71,7 @@ impl Act for Transfer {
         let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref, remittance: _ } = self;
         Some(Instruction::new(Scope::Account(*from), instruction_ref.as_ref()?, |writer| {
             writer.u8(1).value(from).value(to).value(asset).value(amount);
-            writer.bytes(purpose.as_ref().map(Text::as_str).unwrap_or_default().as_bytes());
-            writer.bytes(external_ref.as_ref().map(Text::as_str).unwrap_or_default().as_bytes());
+            writer.bytes(text_bytes(purpose.as_ref())).bytes(text_bytes(external_ref.as_ref()));
         }))
     }
 

@@ -1,4 +1,4 @@
-//! What the state keeps until a block time: holds, and whatever else ends by itself. Each stands under the digest of its
+//! What the state keeps until a block time: holds, requests, quotes, and whatever else ends by itself. Each stands under the digest of its
 //! kind, of the account whose reference names it, and of that reference. At the first block at or after its time it goes,
 //! and money that it kept goes back.
 //!
@@ -8,13 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
+mod records;
+
+pub use records::{BankTransfer, Hold, PaymentRequest, Quote, Returned, Stage};
+
 use crate::{AccountId, Amount, Asset, Fatal, ParticipantId, Reference};
 
 static TIMED: Domain = Domain::new("tonle v1 timed");
 
 /// Most that the state keeps at once: some 200 MB of memory.
 pub const TIMED_MAX: usize = 1_000_000;
-/// Most of them whose references are of accounts of one participant.
+/// Most of them that one participant began.
 pub const TIMED_PER_PARTICIPANT_MAX: usize = 100_000;
 /// Most that end in one block; the others end in those that follow, and count as ended meanwhile.
 pub const ENDINGS_PER_BLOCK_MAX: usize = 4_096;
@@ -26,6 +30,14 @@ pub const TIMED_LIFE_MAX_MS: u64 = 90 * 24 * 3_600_000;
 pub enum TimedKind {
     /// A [`Hold`].
     Hold,
+    /// A [`BankTransfer`].
+    BankTransfer,
+    /// What was [`Returned`].
+    Returned,
+    /// A [`PaymentRequest`].
+    Request,
+    /// A [`Quote`].
+    Quote,
 }
 
 impl TimedKind {
@@ -34,6 +46,10 @@ impl TimedKind {
     pub const fn number(self) -> u8 {
         match self {
             TimedKind::Hold => 1,
+            TimedKind::BankTransfer => 2,
+            TimedKind::Returned => 3,
+            TimedKind::Request => 4,
+            TimedKind::Quote => 5,
         }
     }
 
@@ -50,37 +66,19 @@ impl TimedKind {
     }
 }
 
-/// Money of one account that is kept for another until it is captured or released, or until a block time.
-///
-/// ```text
-/// payer ‖ payee ‖ asset ‖ amount u64        (texts: u32 length, then ASCII)
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
-    /// Whose money it is.
-    pub from: AccountId,
-    /// Whom it is for.
-    pub to: AccountId,
-    /// In what.
-    pub asset: Asset,
-    /// What is left of it; never zero.
-    pub amount: Amount,
-}
-
-impl Canonical for Hold {
-    fn encode_to(&self, writer: &mut Writer) {
-        writer.value(&self.from).value(&self.to).value(&self.asset).value(&self.amount);
-    }
-    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Hold { from: reader.value()?, to: reader.value()?, asset: reader.value()?, amount: reader.value()? })
-    }
-}
-
 /// What is kept, by its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimedContent {
     /// See [`Hold`].
     Hold(Hold),
+    /// See [`BankTransfer`].
+    BankTransfer(BankTransfer),
+    /// See [`Returned`].
+    Returned(Returned),
+    /// See [`PaymentRequest`].
+    Request(PaymentRequest),
+    /// See [`Quote`].
+    Quote(Quote),
 }
 
 /// Something that ends at a block time, as the state records it.
@@ -106,6 +104,10 @@ impl Timed {
     pub const fn kind(&self) -> TimedKind {
         match self.content {
             TimedContent::Hold(_) => TimedKind::Hold,
+            TimedContent::BankTransfer(_) => TimedKind::BankTransfer,
+            TimedContent::Returned(_) => TimedKind::Returned,
+            TimedContent::Request(_) => TimedKind::Request,
+            TimedContent::Quote(_) => TimedKind::Quote,
         }
     }
     /// Where it stands.
@@ -113,29 +115,48 @@ impl Timed {
     pub fn id(&self) -> Digest {
         self.kind().id(&self.account, &self.reference)
     }
+    /// The participant that it is counted for: the one that began it.
+    #[must_use]
+    pub fn owner(&self) -> ParticipantId {
+        match &self.content {
+            TimedContent::Returned(returned) => returned.from.participant(),
+            TimedContent::Hold(_)
+            | TimedContent::BankTransfer(_)
+            | TimedContent::Request(_)
+            | TimedContent::Quote(_) => self.account.participant(),
+        }
+    }
     /// Money of its account that goes back when it ends.
     pub(crate) const fn kept(&self) -> Option<(Asset, Amount)> {
         match &self.content {
             TimedContent::Hold(hold) => Some((hold.asset, hold.amount)),
+            TimedContent::BankTransfer(transfer) => Some((transfer.asset, transfer.amount)),
+            TimedContent::Quote(quote) => Some(quote.sold),
+            TimedContent::Returned(_) | TimedContent::Request(_) => None,
         }
     }
 }
 
 impl Canonical for Timed {
     fn encode_to(&self, writer: &mut Writer) {
-        writer.u64(self.ends_ms).value(&self.account).bytes(self.reference.as_str().as_bytes());
+        writer.u64(self.ends_ms).value(&self.account).value(&self.reference);
         writer.u8(self.kind().number());
         match &self.content {
             TimedContent::Hold(hold) => writer.value(hold),
+            TimedContent::BankTransfer(transfer) => writer.value(transfer),
+            TimedContent::Returned(returned) => writer.value(returned),
+            TimedContent::Request(request) => writer.value(request),
+            TimedContent::Quote(quote) => writer.value(quote),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let (ends_ms, account) = (reader.u64()?, reader.value()?);
-        let reference = reader.bytes("reference", 64)?;
-        let reference = std::str::from_utf8(reference).ok().and_then(|text| Reference::new(text).ok());
-        let reference = reference.ok_or(CodecError::Invalid("reference"))?;
+        let (ends_ms, account, reference) = (reader.u64()?, reader.value()?, reader.value()?);
         let content = match reader.u8()? {
             1 => TimedContent::Hold(reader.value()?),
+            2 => TimedContent::BankTransfer(reader.value()?),
+            3 => TimedContent::Returned(reader.value()?),
+            4 => TimedContent::Request(reader.value()?),
+            5 => TimedContent::Quote(reader.value()?),
             _ => return Err(CodecError::Invalid("timed")),
         };
         Ok(Timed { ends_ms, account, reference, content })
@@ -146,8 +167,8 @@ impl Canonical for Timed {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Deadlines {
     by_end: BTreeSet<(u64, Digest)>,
-    /// By id: the end, and the account whose reference names it.
-    all: BTreeMap<Digest, (u64, AccountId)>,
+    /// By id: the end, the account whose reference names it, and whom it is counted for.
+    all: BTreeMap<Digest, (u64, AccountId, ParticipantId)>,
     /// How many each participant has.
     counts: BTreeMap<ParticipantId, usize>,
 }
@@ -161,21 +182,21 @@ impl Deadlines {
     /// What ends at this block time, soonest first, as many as one block ends; with the accounts that name them.
     pub(crate) fn ended(&self, now_ms: u64) -> impl Iterator<Item = (Digest, AccountId)> {
         let due = self.by_end.iter().take_while(move |(end, _)| *end <= now_ms).take(ENDINGS_PER_BLOCK_MAX);
-        due.filter_map(|(_, id)| self.all.get(id).map(|(_, account)| (*id, *account)))
+        due.filter_map(|(_, id)| self.all.get(id).map(|(_, account, _)| (*id, *account)))
     }
 
     /// The value of `id` is this from here on.
     pub(crate) fn set(&mut self, id: Digest, value: Option<&Timed>) {
-        if let Some((end, account)) = self.all.remove(&id) {
+        if let Some((end, _, owner)) = self.all.remove(&id) {
             self.by_end.remove(&(end, id));
-            if let Some(count) = self.counts.get_mut(&account.participant()) {
+            if let Some(count) = self.counts.get_mut(&owner) {
                 *count = count.saturating_sub(1);
             }
         }
-        if let Some(Timed { ends_ms, account, .. }) = value {
-            self.by_end.insert((*ends_ms, id));
-            self.all.insert(id, (*ends_ms, *account));
-            let count = self.counts.entry(account.participant()).or_insert(0);
+        if let Some(timed) = value {
+            self.by_end.insert((timed.ends_ms, id));
+            self.all.insert(id, (timed.ends_ms, timed.account, timed.owner()));
+            let count = self.counts.entry(timed.owner()).or_insert(0);
             *count = count.saturating_add(1);
         }
     }
