@@ -154,6 +154,15 @@ pub(crate) fn signed(
     operations: Vec<Operation>,
     key: &SecretKey,
 ) -> Result<SignedTransaction> {
+    signed_by(status, operations, &[key])
+}
+
+/// The same, signed by several keys.
+pub(crate) fn signed_by(
+    status: &GetStatusResponse,
+    operations: Vec<Operation>,
+    keys: &[&SecretKey],
+) -> Result<SignedTransaction> {
     let chain: [u8; 32] = status.chain_digest.as_ref().try_into().context("the node names no chain")?;
     let now = now_ms();
     let body = TransactionBody {
@@ -164,7 +173,7 @@ pub(crate) fn signed(
         nonce: nonce()?,
         operations,
     };
-    body.sign(&[key]).map_err(|rejection| anyhow!("{rejection}"))
+    body.sign(keys).map_err(|rejection| anyhow!("{rejection}"))
 }
 
 fn nonce() -> Result<Vec<u8>> {

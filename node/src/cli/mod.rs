@@ -10,6 +10,7 @@ mod genesis;
 mod history;
 mod init;
 mod key;
+mod order;
 mod participant;
 mod pay;
 mod recover;
@@ -22,6 +23,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tonle_devnet::orders;
 
 /// Exit status of a command that did what was asked.
 const DONE: u8 = 0;
@@ -67,6 +69,27 @@ enum Command {
     Devnet(devnet::Command),
     /// Pay from one account to another.
     Pay(pay::Arguments),
+    /// Keep money for a payee, take it, give it back.
+    #[command(subcommand)]
+    Hold(orders::Hold),
+    /// Pay to accounts that a bank keeps in its own books.
+    #[command(subcommand)]
+    Bank(orders::Bank),
+    /// Give back a payment or a part of it.
+    Return(Box<orders::Return>),
+    /// Ask to be paid.
+    #[command(subcommand)]
+    Request(orders::Request),
+    /// Let an account collect.
+    #[command(subcommand)]
+    Mandate(orders::Mandate),
+    /// Exchange one asset for another, both sides or none.
+    #[command(subcommand)]
+    Exchange(orders::Exchange),
+    /// Create money.
+    Issue(Box<orders::Issue>),
+    /// Destroy money.
+    Redeem(Box<orders::Redeem>),
     /// Show what accounts hold.
     Balance(balance::Arguments),
     /// Show what touched an account.
@@ -99,6 +122,14 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(&command),
         Command::Devnet(command) => devnet::run(command),
         Command::Pay(arguments) => pay::run(&arguments),
+        Command::Hold(command) => order::run(&command),
+        Command::Bank(command) => order::run(&command),
+        Command::Return(arguments) => order::run(arguments.as_ref()),
+        Command::Request(command) => order::run(&command),
+        Command::Mandate(command) => order::run(&command),
+        Command::Exchange(command) => order::run(&command),
+        Command::Issue(arguments) => order::run(arguments.as_ref()),
+        Command::Redeem(arguments) => order::run(arguments.as_ref()),
         Command::Balance(arguments) => balance::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

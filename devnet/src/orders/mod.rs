@@ -1,0 +1,151 @@
+//! Commands that each ask for one operation of the ledger: signed here, final when they return. Each group of them has a
+//! file, which says how a command line becomes an operation; signing, sending and showing are the same for all.
+//!
+//! Must not know: encrypted key files, how a finality receipt is checked.
+
+mod bank;
+mod exchange;
+mod hold;
+mod mandate;
+mod request;
+mod returns;
+mod show;
+mod supply;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use bytes::Bytes;
+use tonic::transport::Channel;
+use tonle_crypto::SecretKey;
+use tonle_ledger::{
+    AccountId, Amount, Asset, Operation, ParticipantId, Reference, Role, SignedTransaction, Signer, Text, rule,
+};
+use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
+use tonle_proto::v1::{GetStatusResponse, SubmitAndWaitRequest};
+
+use crate::amount;
+use crate::client::{Client, Target, timed};
+use crate::directory::Directory;
+use crate::founding::now_ms;
+use crate::payment::{FINAL_PATIENCE, signed_by};
+use crate::{genesis, keys, span};
+
+pub use bank::Command as Bank;
+pub use exchange::Command as Exchange;
+pub use hold::Command as Hold;
+pub use mandate::Command as Mandate;
+pub use request::Command as Request;
+pub use returns::Arguments as Return;
+pub use supply::{Issue, Redeem};
+
+/// Who signs, whom to ask, how to print.
+#[derive(Debug, clap::Args)]
+pub struct Signing {
+    /// A key file that signs, may be repeated; without any, the development key in --dir of whoever has to sign
+    #[arg(long = "key", value_name = "FILE")]
+    pub keys: Vec<PathBuf>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Whom to ask
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A command that asks for one operation.
+pub trait Order {
+    /// Who signs, whom to ask, how to print.
+    fn signing(&self) -> &Signing;
+
+    /// The operation that it asks for.
+    ///
+    /// # Errors
+    /// When the command line says something that cannot be.
+    fn operation(&self, terms: &Terms) -> Result<Operation>;
+}
+
+/// What the words of a command line stand for on this chain.
+#[derive(Debug)]
+pub struct Terms {
+    status: GetStatusResponse,
+    now_ms: u64,
+}
+
+impl Terms {
+    fn account(&self, text: &str) -> Result<AccountId> {
+        AccountId::new(text).map_err(|_| anyhow!("{text:?} is no account: write name@participant, such as alice@aba"))
+    }
+
+    fn money(&self, text: &str, asset: &str) -> Result<(Asset, Amount)> {
+        let known: Vec<&str> = self.status.supply.iter().map(|supply| supply.asset.as_str()).collect();
+        let supply = self.status.supply.iter().find(|supply| supply.asset == asset);
+        let supply = supply.with_context(|| format!("{asset} is no asset here: {}", known.join(", ")))?;
+        Ok((Asset::new(asset)?, Amount::from_minor(amount::parse(text, supply.exponent)?)))
+    }
+
+    fn reference(&self, text: &str) -> Result<Reference> {
+        Reference::new(text).map_err(|_| anyhow!("{text:?}: write a reference of 1 to 64 printable ASCII characters"))
+    }
+
+    fn optional<const MAX: usize>(&self, text: Option<&String>) -> Result<Option<Text<MAX>>> {
+        let parse = |text: &String| {
+            Text::new(text).map_err(|_| anyhow!("{text:?}: write 1 to {MAX} printable ASCII characters"))
+        };
+        text.map(parse).transpose()
+    }
+
+    /// The block time that lies this span ahead.
+    fn after(&self, text: &str) -> Result<u64> {
+        let span = span::parse_days(text)?;
+        Ok(self.now_ms.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Signs, sends, waits until it is final, and shows what became of it. `keys` are those of [`Signing::keys`].
+///
+/// # Errors
+/// When it cannot be made, is rejected, or is not known to be final in time.
+pub async fn run(order: &impl Order, keys: Vec<SecretKey>) -> Result<()> {
+    let signing = order.signing();
+    let client = Client::open(&signing.target)?;
+    let terms = Terms { status: client.status().await?, now_ms: now_ms() };
+    let operation = order.operation(&terms)?;
+    let keys = if keys.is_empty() { vec![development_key(&operation, &signing.target)?] } else { keys };
+    let transaction = signed_by(&terms.status, vec![operation], &keys.iter().collect::<Vec<_>>())?;
+    let answer = submit(&client, &transaction).await;
+    show::show(&transaction, answer, &terms.status, signing.json)
+}
+
+async fn submit(
+    client: &Client,
+    transaction: &SignedTransaction,
+) -> Result<tonle_proto::v1::SubmitAndWaitResponse, tonic::Status> {
+    let bytes = Bytes::copy_from_slice(transaction.bytes());
+    let call = |mut ledger: LedgerServiceClient<Channel>, patience| {
+        let request = SubmitAndWaitRequest { transaction: bytes.clone(), prove: false };
+        async move { ledger.submit_and_wait(timed(request, patience)).await }
+    };
+    client.ask(FINAL_PATIENCE, call).await
+}
+
+/// The development key of the participant whose signature the operation wants.
+fn development_key(operation: &Operation, target: &Target) -> Result<SecretKey> {
+    let directory = Directory::new(&target.dir)?;
+    let [first, second] = operation.accounts();
+    let of = |account: Option<AccountId>| account.map(|account| account.participant());
+    let participant = match rule(operation.kind()).signer {
+        Signer::Debtor | Signer::Keeper => of(first),
+        Signer::Creditor => of(second),
+        Signer::Issuer | Signer::Operator | Signer::AnyParticipant => None,
+    };
+    let participant = participant.map_or_else(|| operator(&directory), Ok)?;
+    keys::load(&directory.participant_key(participant.as_str()))
+        .with_context(|| format!("no key to sign for {participant}: name one with --key, or the devnet's --dir"))
+}
+
+fn operator(directory: &Directory) -> Result<ParticipantId> {
+    let genesis = genesis::read(&directory.genesis()).context("no key to sign with: name the operator's with --key")?;
+    let mut operators = genesis.participants.iter().filter(|participant| participant.role == Role::Operator);
+    Ok(operators.next().context("the genesis names no operator")?.id)
+}
