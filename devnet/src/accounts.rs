@@ -232,19 +232,19 @@ pub async fn history(arguments: &HistoryArguments) -> Result<()> {
         return reports.iter().try_for_each(print_json);
     }
     let rows: Vec<Vec<String>> = reports.iter().map(|report| history_row(report, &exponents)).collect();
-    let headings = ["block", "time (UTC)", "", "amount", "counterparty", "id", "result"];
+    let headings = ["block", "time (UTC)", "operation", "", "amount", "counterparty", "id", "result"];
     if rows.is_empty() { print("no transactions yet") } else { print(&table(&headings, &rows)) }
 }
 
 fn history_row(report: &HistoryReport, exponents: &Exponents) -> Vec<String> {
-    let money = match report.kind {
-        "open_account" => "account opened".to_owned(),
-        kind if report.asset.is_empty() => kind.replace('_', " "),
-        _ => format!("{} {}", exponents.format(report.amount_minor, &report.asset), report.asset),
+    let money = match report.asset.as_str() {
+        "" => String::new(),
+        asset => format!("{} {asset}", exponents.format(report.amount_minor, asset)),
     };
     vec![
         report.block.to_string(),
         utc(report.time_ms),
+        report.kind.replace('_', " "),
         report.direction.to_owned(),
         money,
         report.counterparty.clone(),
@@ -353,6 +353,8 @@ fn touches(operation: &Operation, account: &str) -> Option<HistoryReport> {
     let money = operation.money();
     let direction = match operation.kind() {
         OperationKind::Issue => "in",
+        OperationKind::RequestToPay | OperationKind::GrantMandate => "",
+        OperationKind::PlaceHold | OperationKind::SendToBank | OperationKind::OfferQuote => "held",
         _ if money.is_none() => "",
         _ => direction,
     };

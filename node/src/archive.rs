@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
-use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, TransactionId, Validators};
+use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, Timed, TransactionId, Validators};
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
 use crate::storage::{Database, Error};
@@ -95,6 +95,12 @@ impl Archive for DatabaseArchive {
         let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         Ok((view.account(account).map_err(|error| failed(&error))?, height))
+    }
+
+    fn timed(&self, id: Digest) -> Result<(Option<Timed>, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.timed(id).map_err(|error| failed(&error))?, height))
     }
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tonle_consensus::{Epoch, Header, QuorumCertificate, Validator, ValidatorIndex, View};
 use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction,
+    Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction, Timed,
     TransactionId, Validators,
 };
 use tonle_replica::Offence;
@@ -190,6 +190,12 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn account(&self, account: AccountId) -> Result<(Option<Account>, u64), ArchiveFailed>;
+
+    /// What ends at a block time, by its id, and the height after which it is so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn timed(&self, id: Digest) -> Result<(Option<Timed>, u64), ArchiveFailed>;
 
     /// Proves an account as of the state after `height`; `None` when that height is out of reach.
     ///

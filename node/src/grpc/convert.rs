@@ -6,8 +6,9 @@ use bytes::Bytes;
 use tonle_consensus::{Checkpoint, Validator, ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Canonical, Digest, PublicKey};
 use tonle_ledger::{
-    Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, OperationResult, Receipt, ReceiptLocation,
-    RejectionCode, SetVersion, SignedTransaction, TransactionId, TransactionResult, Validators,
+    Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, Mandate, OperationResult, Period, Receipt,
+    ReceiptLocation, Reference, RejectionCode, SetVersion, SignedTransaction, Stage, Timed, TimedContent, TimedKind,
+    TransactionId, TransactionResult, Validators,
 };
 use tonle_proto::v1;
 use tonle_replica::OffenceKind;
@@ -118,6 +119,91 @@ fn location(location: &ReceiptLocation) -> v1::ReceiptLocation {
     }
 }
 
+/// The identity of the agreement that a request names.
+pub(super) fn agreement_id(request: &v1::GetAgreementRequest) -> Result<Digest, ApiError> {
+    let kind = match request.kind() {
+        v1::AgreementKind::Hold => TimedKind::Hold,
+        v1::AgreementKind::BankTransfer => TimedKind::BankTransfer,
+        v1::AgreementKind::Returned => TimedKind::Returned,
+        v1::AgreementKind::Request => TimedKind::Request,
+        v1::AgreementKind::Quote => TimedKind::Quote,
+        v1::AgreementKind::Unspecified => {
+            return Err(ApiError::FieldInvalid { field: "kind", expected: "one of the kinds of agreements" });
+        }
+    };
+    let reference = Reference::new(&request.reference)
+        .map_err(|_| ApiError::FieldInvalid { field: "reference", expected: "1 to 64 printable ASCII characters" })?;
+    Ok(kind.id(&account_id(&request.account)?, &reference))
+}
+
+/// An agreement that stands.
+pub(super) fn agreement(timed: &Timed) -> v1::Agreement {
+    let (kind, from, to, money) = match &timed.content {
+        TimedContent::Hold(hold) => {
+            (v1::AgreementKind::Hold, hold.from, Some(hold.to), Some((hold.asset, hold.amount)))
+        }
+        TimedContent::BankTransfer(transfer) => {
+            let money = Some((transfer.asset, transfer.amount));
+            (v1::AgreementKind::BankTransfer, transfer.from, Some(transfer.to), money)
+        }
+        TimedContent::Returned(returned) => (v1::AgreementKind::Returned, returned.from, None, None),
+        TimedContent::Request(request) => {
+            (v1::AgreementKind::Request, request.from, Some(request.to), Some((request.asset, request.amount)))
+        }
+        TimedContent::Quote(quote) => (v1::AgreementKind::Quote, quote.maker, quote.taker, Some(quote.sold)),
+    };
+    let bought = match &timed.content {
+        TimedContent::Quote(quote) => Some(quote.bought),
+        TimedContent::Hold(_)
+        | TimedContent::BankTransfer(_)
+        | TimedContent::Returned(_)
+        | TimedContent::Request(_) => None,
+    };
+    let minor = match &timed.content {
+        TimedContent::Returned(returned) => returned.returned.minor(),
+        _ => money.map_or(0, |(_, amount)| amount.minor()),
+    };
+    v1::Agreement {
+        kind: kind.into(),
+        id: digest(&timed.id()),
+        account: timed.account.to_string(),
+        reference: timed.reference.to_string(),
+        ends_ms: timed.ends_ms,
+        from: from.to_string(),
+        to: to.map(|to| to.to_string()).unwrap_or_default(),
+        asset: money.map(|(asset, _)| asset.to_string()).unwrap_or_default(),
+        amount_minor: minor,
+        bought_asset: bought.map(|(asset, _)| asset.to_string()).unwrap_or_default(),
+        bought_minor: bought.map_or(0, |(_, amount)| amount.minor()),
+        tracking_status: match &timed.content {
+            TimedContent::BankTransfer(transfer) => match transfer.stage {
+                Stage::Received => "RECEIVE_AT_ACH".to_owned(),
+                Stage::AtBank => "RECEIVE_AT_RECEIVER_BANK".to_owned(),
+            },
+            _ => String::new(),
+        },
+    }
+}
+
+fn mandate(mandate: &Mandate) -> v1::Mandate {
+    let period = match mandate.period {
+        Period::Day => v1::MandatePeriod::Day,
+        Period::Week => v1::MandatePeriod::Week,
+        Period::Month => v1::MandatePeriod::Month,
+    };
+    v1::Mandate {
+        reference: mandate.reference.to_string(),
+        to: mandate.to.to_string(),
+        asset: mandate.asset.to_string(),
+        cap_minor: mandate.cap.minor(),
+        period: period.into(),
+        granted_ms: mandate.granted_ms,
+        expires_ms: mandate.expires_ms,
+        period_number: mandate.number,
+        collected_minor: mandate.collected.minor(),
+    }
+}
+
 /// An account under its name.
 pub(super) fn account(name: AccountId, account: &Account) -> v1::Account {
     let kind = match account.kind {
@@ -148,6 +234,7 @@ pub(super) fn account(name: AccountId, account: &Account) -> v1::Account {
                 held_minor: balance.held.minor(),
             })
             .collect(),
+        mandates: account.mandates.iter().map(mandate).collect(),
     }
 }
 

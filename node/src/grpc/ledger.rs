@@ -124,6 +124,16 @@ impl LedgerService for Ledger {
         Ok(Response::new(self.account(request.into_inner()).await?))
     }
 
+    async fn get_agreement(
+        &self,
+        request: Request<v1::GetAgreementRequest>,
+    ) -> Result<Response<v1::GetAgreementResponse>, Status> {
+        let id = convert::agreement_id(request.get_ref())?;
+        let (timed, height) = self.service.read(move |archive| Ok(archive.timed(id)?)).await?;
+        let agreement = Some(convert::agreement(&timed.ok_or(ApiError::AgreementNotFound)?));
+        Ok(Response::new(v1::GetAgreementResponse { agreement, height }))
+    }
+
     async fn list_transactions(
         &self,
         request: Request<v1::ListTransactionsRequest>,

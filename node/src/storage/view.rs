@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
 use tonle_consensus::{Block, Checkpoint, Epoch, Header, Validator};
 use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::{Account, AccountId, Fatal, OffenceRecord, Receipt, StateKey, TransactionId, Validators};
+use tonle_ledger::{Account, AccountId, Fatal, OffenceRecord, Receipt, StateKey, Timed, TransactionId, Validators};
 use tonle_replica::{CertifiedBlock, Offence, OffenceKind, RawBatch};
 
 use super::tables::transactions;
@@ -206,6 +206,14 @@ impl<'a> View<'a> {
     pub fn account(&self, account: AccountId) -> Result<Option<Account>, Error> {
         let key = StateKey::Account(account).to_bytes();
         self.parsed(state::STATE, &key, |value| Account::decode(value).ok())
+    }
+
+    /// What ends at a block time, by its id, after the view's last block.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn timed(&self, id: Digest) -> Result<Option<Timed>, Error> {
+        self.parsed(state::STATE, &StateKey::Timed(id).to_bytes(), |value| Timed::decode(value).ok())
     }
 
     /// The ledger's record of who validates, after the view's last block.
