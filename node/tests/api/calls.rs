@@ -1,7 +1,9 @@
 //! What each method answers.
 
 use tonle_crypto::SecretKey;
-use tonle_ledger::{Issue, OpenAccount, Operation};
+use tonle_ledger::{
+    AccountId, Amount, Asset, GrantMandate, Issue, OpenAccount, Operation, Period, PlaceHold, Reference, ReleaseHold,
+};
 use tonle_proto::v1;
 use tonle_proto::v1::list_transactions_request::Of;
 use tonle_proto::v1::operator_service_client::OperatorServiceClient;
@@ -246,4 +248,54 @@ async fn status_tells_chain_heights_validators_and_supply() {
     assert_eq!(audit.accounts, u64::try_from(node.network.genesis.accounts.len()).unwrap());
     let scanned = audit.assets.iter().find(|check| check.supply.as_ref().unwrap().asset == "KHR").unwrap();
     assert_eq!(scanned.scanned_minor, khr.amount_minor);
+}
+
+#[tokio::test]
+async fn agreements_are_answered_as_long_as_they_stand() {
+    let mut node = TestNode::start().await;
+    let reference = |text: &str| Reference::new(text).unwrap();
+    let (from, to) = (AccountId::new("alice@aba").unwrap(), AccountId::new("bob@wing").unwrap());
+    let (asset, amount) = (Asset::new("KHR").unwrap(), Amount::from_minor(700));
+    let expires_ms = node.body_of(Vec::new(), "now").not_after_ms + 3_600_000;
+    let place = PlaceHold { from, to, asset, amount, instruction_ref: reference("room 12"), expires_ms };
+    let grant = GrantMandate {
+        from,
+        to,
+        asset,
+        cap: amount,
+        period: Period::Week,
+        instruction_ref: reference("gym"),
+        expires_ms,
+    };
+    let operations = vec![Operation::PlaceHold(Box::new(place)), Operation::GrantMandate(Box::new(grant))];
+    let begun = node.sign(&node.body_of(operations, "a"), &["aba"]);
+    let height = node.pay(&begun).await.receipt.unwrap().height;
+
+    let request = |reference: &str| v1::GetAgreementRequest {
+        kind: v1::AgreementKind::Hold.into(),
+        account: "alice@aba".into(),
+        reference: reference.into(),
+    };
+    let answer = node.client.get_agreement(request("room 12")).await.unwrap().into_inner();
+    let agreement = answer.agreement.unwrap();
+    assert!(answer.height >= height);
+    assert_eq!((agreement.kind(), agreement.ends_ms), (v1::AgreementKind::Hold, expires_ms));
+    assert_eq!((agreement.from.as_str(), agreement.to.as_str()), ("alice@aba", "bob@wing"));
+    assert_eq!((agreement.asset.as_str(), agreement.amount_minor), ("KHR", 700));
+    let account = v1::GetAccountRequest { account: "alice@aba".into(), prove: false };
+    let account = node.client.get_account(account).await.unwrap().into_inner().account.unwrap();
+    let [mandate] = account.mandates.as_slice() else { panic!("{account:?}") };
+    assert_eq!((mandate.reference.as_str(), mandate.to.as_str(), mandate.cap_minor), ("gym", "bob@wing", 700));
+    assert_eq!(mandate.period(), v1::MandatePeriod::Week);
+
+    let release = ReleaseHold { from, to, hold_ref: reference("room 12") };
+    let ended = node.sign(&node.body_of(vec![Operation::ReleaseHold(Box::new(release))], "b"), &["wing"]);
+    node.pay(&ended).await;
+    for missing in ["room 12", "another"] {
+        let status = node.client.get_agreement(request(missing)).await.unwrap_err();
+        let expected = (tonic::Code::NotFound, "AGREEMENT_NOT_FOUND".to_owned(), "reference".to_owned(), false);
+        assert_eq!(details(&status), expected);
+    }
+    let unnamed = v1::GetAgreementRequest { kind: 0, ..request("room 12") };
+    assert_eq!(details(&node.client.get_agreement(unnamed).await.unwrap_err()).1, "FIELD_INVALID");
 }
