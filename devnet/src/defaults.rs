@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset, GenesisValidator,
-    Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
+    KycTier, Mode, Parameters, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
 };
 
 use crate::keys::KeySource;
@@ -133,6 +133,7 @@ pub fn genesis(validators: usize, keys: &KeySource, created_ms: u64) -> Result<G
     let mut ids: Vec<ParticipantId> = participants.iter().map(|participant| participant.id).collect();
     ids.sort_unstable();
     let genesis = Genesis {
+        parameters: Parameters::initial(&assets),
         chain_name: "tonle-devnet".to_owned(),
         created_ms,
         participants,
@@ -165,6 +166,7 @@ pub fn parameters() -> Genesis {
         assets: Vec::new(),
         accounts: Vec::new(),
         validators: Vec::new(),
+        parameters: Parameters::default(),
     }
 }
 
@@ -191,7 +193,7 @@ fn accounts(participants: &[ParticipantId]) -> Result<Vec<GenesisAccount>> {
         let id = AccountId::new(name)?;
         if accounts.last().is_none_or(|last| last.id != id) {
             let kind = if name.starts_with("reserve@") { AccountKind::Reserve } else { AccountKind::Wallet };
-            accounts.push(GenesisAccount { id, account: Account::new(kind, &[], 0) });
+            accounts.push(GenesisAccount { id, account: known(kind) });
         }
         if let Some(last) = accounts.last_mut() {
             last.account.set_balance(balance(asset, minor)?);
@@ -199,11 +201,17 @@ fn accounts(participants: &[ParticipantId]) -> Result<Vec<GenesisAccount>> {
     }
     let opening = balance("KHR", LOAD_BALANCE_MINOR)?;
     for (number, participant) in (0..LOAD_ACCOUNTS).zip(participants.iter().cycle()) {
-        let mut account = Account::new(AccountKind::Wallet, &[], 0);
+        let mut account = known(AccountKind::Wallet);
         account.set_balance(opening);
         accounts.push(GenesisAccount { id: load_account(number, *participant)?, account });
     }
     Ok(accounts)
+}
+
+/// An account of somebody who is fully known, so that experiments do not end at a limit.
+fn known(kind: AccountKind) -> Account {
+    let tier = if kind == AccountKind::Wallet { KycTier::Full } else { kind.usual_tier() };
+    Account::new(kind, &[], 0).with_tier(tier)
 }
 
 /// The name of a load account. They go round the participants, which stand in order of their ids.
@@ -215,7 +223,7 @@ pub fn load_account(number: usize, participant: ParticipantId) -> Result<Account
 }
 
 fn balance(asset: &str, minor: u64) -> Result<Balance> {
-    Ok(Balance { asset: Asset::new(asset)?, available: Amount::from_minor(minor), held: Amount::ZERO })
+    Ok(Balance::new(Asset::new(asset)?, Amount::from_minor(minor), Amount::ZERO))
 }
 
 #[cfg(test)]

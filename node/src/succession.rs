@@ -60,13 +60,15 @@ pub fn succeed(chain: &Chain, opened: &Opened, created_ms: u64) -> Result<(Genes
         exponent: record.exponent,
         issuer: record.issuer,
     });
-    let accounts = view.accounts()?.into_iter().map(|(id, account)| GenesisAccount { id, account });
+    let accounts =
+        view.accounts()?.into_iter().map(|(id, account)| GenesisAccount { id, account: account.with_nothing_spent() });
     let genesis = Genesis {
         created_ms,
         participants: opened.executor.participants().values().cloned().collect(),
         assets: assets.collect(),
         accounts: accounts.collect(),
         validators: validators.collect::<Result<_>>()?,
+        parameters: opened.executor.parameters().clone(),
         ..Genesis::clone(old)
     }
     .sorted();

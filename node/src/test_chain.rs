@@ -10,8 +10,8 @@ use tonle_consensus::{
 use tonle_crypto::{Canonical, Digest, SecretKey, Strict, Writer};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset, GenesisValidator,
-    Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, SignedTransaction,
-    Thresholds, TransactionBody, Transfer,
+    KycTier, Mode, Operation, Parameters, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role,
+    SignedTransaction, Thresholds, TransactionBody, Transfer,
 };
 use tonle_replica::{Batch, BatchContext, Cut, FinalBlock, PeerContext, RawBatch, Tip};
 
@@ -50,12 +50,14 @@ pub(crate) fn genesis() -> Genesis {
         BANKS.iter().map(|name| participant(name, Role::Bank, &[Pay, OpenAccounts])).collect();
     participants.push(participant("nbc", Role::Operator, &[Pay, OpenAccounts, Issue]));
     let accounts = BANKS.iter().map(|name| {
-        let mut account = Account::new(AccountKind::Wallet, &[], 0);
-        let (available, held) = (Amount::from_minor(1_000_000), Amount::ZERO);
-        account.set_balance(Balance { asset: khr(), available, held });
+        let mut account = Account::new(AccountKind::Wallet, &[], 0).with_tier(KycTier::Full);
+        account.set_balance(Balance::new(khr(), Amount::from_minor(1_000_000), Amount::ZERO));
         GenesisAccount { id: self::account(&format!("till@{name}")), account }
     });
+    let issuer = ParticipantId::new("nbc").unwrap();
+    let assets = vec![GenesisAsset { asset: khr(), number: 116, exponent: 2, issuer }];
     Genesis {
+        parameters: Parameters::initial(&assets),
         chain_name: "storage test".to_owned(),
         created_ms: START_MS,
         protocol_version: 1,
@@ -67,12 +69,7 @@ pub(crate) fn genesis() -> Genesis {
         max_block_operations: 100_000,
         idle_interval_ms: 1_000,
         participants,
-        assets: vec![GenesisAsset {
-            asset: khr(),
-            number: 116,
-            exponent: 2,
-            issuer: ParticipantId::new("nbc").unwrap(),
-        }],
+        assets,
         accounts: accounts.collect(),
         validators: BANKS
             .map(|name| GenesisValidator {

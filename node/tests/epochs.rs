@@ -13,7 +13,7 @@ use tonle_consensus::{
 use tonle_crypto::{Digest, SecretKey, Strict};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Executor, Genesis, GenesisAccount, GenesisValidator, MemoryState, Mode,
-    Participant, ParticipantId, Role, StateKey, Thresholds,
+    Parameters, Participant, ParticipantId, Role, StateKey, Thresholds,
 };
 use tonle_node::finality_receipt::{Document, DocumentInvalid, Proven, Subject, VerifyError, verify};
 use tonle_replica::MisbehaviourJudge;
@@ -71,6 +71,7 @@ static GENESIS: LazyLock<Genesis> = LazyLock::new(|| {
         max_block_bytes: 8 << 20,
         max_block_operations: 100_000,
         idle_interval_ms: 1_000,
+        parameters: Parameters::default(),
         participants: (0..4).map(participant).collect(),
         assets: Vec::new(),
         accounts: vec![GenesisAccount { id: AccountId::new(ACCOUNT).unwrap(), account }],

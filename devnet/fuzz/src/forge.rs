@@ -11,9 +11,9 @@ use tonle_consensus::{
 };
 use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Verified, Writer};
 use tonle_ledger::{
-    AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, Member, OpenAccount, Operation, ParticipantId,
-    ParticipantKey, Permission, Permissions, Redeem, Reference, RemoveValidator, ReportMisbehaviour, Role,
-    SignedTransaction, Text, TransactionBody, Transfer,
+    AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, KycTier, Member, OpenAccount, Operation,
+    ParticipantId, ParticipantKey, Permission, Permissions, Redeem, Reference, RemoveValidator, ReportMisbehaviour,
+    Role, SignedTransaction, Text, TransactionBody, Transfer,
 };
 use tonle_replica::{Cut, LaneFork, Misbehaviour, PeerContext, RawBatch, Tip, genesis_block};
 
@@ -266,6 +266,7 @@ pub(crate) fn every_operation() -> Vec<Operation> {
             kind: AccountKind::Merchant,
             keys,
             threshold: 2,
+            tier: Some(KycTier::Partial),
         }),
         Operation::Issue(Issue { to: account("r@nbc"), asset, amount, instruction_ref: reference() }),
         Operation::Redeem(Redeem { from: account("r@nbc"), asset, amount, instruction_ref: None }),
@@ -280,6 +281,7 @@ pub(crate) fn every_operation() -> Vec<Operation> {
     ]
     .into_iter()
     .chain(crate::agreements::agreements())
+    .chain(crate::keeping::keeping())
     .collect()
 }
 

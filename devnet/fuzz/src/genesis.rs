@@ -12,8 +12,8 @@ use tonle_crypto::Strict;
 use tonle_devnet::genesis::{parse, to_json};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Executor, Genesis, GenesisAccount, GenesisAsset,
-    GenesisValidator, Judge, MemoryState, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions,
-    Role, Thresholds,
+    GenesisValidator, Judge, MemoryState, Mode, Parameters, Participant, ParticipantId, ParticipantKey, Permission,
+    Permissions, Role, Thresholds,
 };
 use tonle_replica::MisbehaviourJudge;
 
@@ -92,7 +92,7 @@ pub(crate) fn founding() -> Genesis {
     let account = |name: &str, keys: &[usize], minor| {
         let keys: Vec<_> = keys.iter().map(|key| client(*key).public()).collect();
         let mut account = Account::new(AccountKind::Wallet, &keys, u8::from(!keys.is_empty()));
-        account.set_balance(Balance { asset: khr, available: Amount::from_minor(minor), held: Amount::ZERO });
+        account.set_balance(Balance::new(khr, Amount::from_minor(minor), Amount::ZERO));
         GenesisAccount { id: AccountId::new(name).expect("a name in form"), account }
     };
     let validators = (0..NODES).map(|index| GenesisValidator {
@@ -105,7 +105,10 @@ pub(crate) fn founding() -> Genesis {
         (0..usize::from(NODES))
             .map(|bank| participant(&format!("bank{bank}"), Role::Bank, &[bank, 20 + bank], &[Pay, OpenAccounts])),
     );
+    let issuer = ParticipantId::new("nbc").expect("a name in form");
+    let assets = vec![GenesisAsset { asset: khr, number: 116, exponent: 2, issuer }];
     Genesis {
+        parameters: Parameters::initial(&assets),
         chain_name: "fuzzing".to_owned(),
         created_ms: START_MS,
         protocol_version: 1,
@@ -117,12 +120,7 @@ pub(crate) fn founding() -> Genesis {
         max_block_operations: 32_768,
         idle_interval_ms: 1_000,
         participants,
-        assets: vec![GenesisAsset {
-            asset: khr,
-            number: 116,
-            exponent: 2,
-            issuer: ParticipantId::new("nbc").expect("a name in form"),
-        }],
+        assets,
         accounts: vec![account("a@bank0", &[], 1_000_000), account("b@bank1", &[3], 5), account("r@nbc", &[], 7)],
         validators: validators.collect(),
     }

@@ -15,6 +15,7 @@ mod dice;
 mod forge;
 mod genesis;
 mod input;
+mod keeping;
 pub mod material;
 mod mutation;
 mod node;

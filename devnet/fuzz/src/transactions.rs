@@ -4,8 +4,9 @@
 
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
-    MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS,
-    Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role, SignedTransaction,
+    AccountStatus, DisplayName, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES,
+    MAX_TRANSACTION_BYTES, MAX_WINDOW_MS, Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role,
+    SignedTransaction,
 };
 
 use crate::forge::CHAIN;
@@ -57,6 +58,14 @@ fn bounds(operation: &Operation) {
             let threshold = usize::from(open.threshold);
             assert!(threshold <= open.keys.len() && (threshold == 0) == open.keys.is_empty());
         }
+        Operation::SetAccountKeys(set) => {
+            assert!(set.keys.len() <= MAX_SIGNATURES && set.keys.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(usize::from(set.threshold) <= set.keys.len() && (set.threshold == 0) == set.keys.is_empty());
+        }
+        Operation::SetAccountStatus(set) => assert_ne!(set.status, AccountStatus::Closed),
+        Operation::FreezeAccount(freeze) => assert_ne!(freeze.status, AccountStatus::Closed),
+        Operation::SetAlias(set) => shown(&set.name),
+        Operation::MoveAlias(moved) => shown(&moved.name),
         Operation::SetValidator(member) => assert_ne!(member.key, member.network_key),
         Operation::AddParticipant(add) => {
             assert!(add.keys.len() <= MAX_SIGNATURES && add.keys.windows(2).all(|pair| pair[0].key < pair[1].key));
@@ -67,4 +76,9 @@ fn bounds(operation: &Operation) {
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
         _ => {}
     }
+}
+
+fn shown(name: &DisplayName) {
+    let text = name.as_str();
+    assert!((1..=DisplayName::BYTES_MAX).contains(&text.len()) && text.chars().count() <= DisplayName::CHARS_MAX);
 }

@@ -9,8 +9,9 @@ use tonle_consensus::{Block, Epoch, SigningContext, Validator, ValidatorSet};
 use tonle_crypto::{Digest, SecretKey, Verified};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Executor, Genesis, GenesisAccount, GenesisAsset,
-    GenesisValidator, Member, MemoryState, Mode, Operation, Participant, ParticipantId, ParticipantKey, Permission,
-    Permissions, RemoveValidator, Role, SignedTransaction, Thresholds, TransactionBody, Transfer,
+    GenesisValidator, KycTier, Member, MemoryState, Mode, Operation, Parameters, Participant, ParticipantId,
+    ParticipantKey, Permission, Permissions, RemoveValidator, Role, SignedTransaction, Thresholds, TransactionBody,
+    Transfer,
 };
 use tonle_replica::genesis_block;
 
@@ -90,9 +91,8 @@ impl Chain {
         for (bank, (name, bank_key)) in names.iter().zip(&bank_keys).enumerate() {
             participants.push(participant(*name, Role::Bank, bank_key, &[Permission::Pay]));
             for number in 0..ACCOUNTS {
-                let mut record = Account::new(AccountKind::Wallet, &[], 0);
-                let available = Amount::from_minor(OPENING);
-                record.set_balance(Balance { asset: khr, available, held: Amount::ZERO });
+                let mut record = Account::new(AccountKind::Wallet, &[], 0).with_tier(KycTier::Full);
+                record.set_balance(Balance::new(khr, Amount::from_minor(OPENING), Amount::ZERO));
                 accounts.push(GenesisAccount { id: account(bank, number)?, account: record });
             }
         }
@@ -100,7 +100,9 @@ impl Chain {
             let network_key = key("network", validators.len()).public();
             validators.push(GenesisValidator { participant: *name, key: validator_key.public(), network_key });
         }
+        let assets = vec![GenesisAsset { asset: khr, number: 116, exponent: 2, issuer: operator }];
         let genesis = Genesis {
+            parameters: Parameters::initial(&assets),
             chain_name: "simulation".to_owned(),
             created_ms: START_MS,
             protocol_version: 1,
@@ -112,7 +114,7 @@ impl Chain {
             max_block_operations: 32_768,
             idle_interval_ms: 1_000,
             participants,
-            assets: vec![GenesisAsset { asset: khr, number: 116, exponent: 2, issuer: operator }],
+            assets,
             accounts,
             validators,
         }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use tonle_crypto::PublicKey;
 use tonle_ledger::{
     Account, AccountId, AccountKind, AccountStatus, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset,
-    GenesisValidator, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
+    GenesisValidator, KycTier, Limit, Mode, Parameters, Participant, ParticipantId, ParticipantKey, Permission,
+    Permissions, Role, Spent, Thresholds,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +26,38 @@ pub(super) struct Document {
     participants: Vec<ParticipantEntry>,
     assets: Vec<AssetEntry>,
     pub(super) accounts: Vec<AccountEntry>,
+    /// What a chain usually begins with, when absent.
+    parameters: Option<ParametersEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParametersEntry {
+    /// How long before those of UTC days begin.
+    day_offset_ms: u32,
+    /// An asset and a tier that stand nowhere have no limit.
+    limits: Vec<LimitEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitEntry {
+    asset: String,
+    tier: TierName,
+    /// Absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    daily_minor: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hourly: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TierName {
+    Basic,
+    Partial,
+    Full,
+    Interbank,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,6 +146,9 @@ struct AssetEntry {
 pub(super) struct AccountEntry {
     id: String,
     kind: KindName,
+    /// Absent: what is usual for the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<TierName>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -185,6 +221,16 @@ impl Named for KindName {
     ];
 }
 
+impl Named for TierName {
+    type Value = KycTier;
+    const PAIRS: &'static [(Self, KycTier)] = &[
+        (TierName::Basic, KycTier::Basic),
+        (TierName::Partial, KycTier::Partial),
+        (TierName::Full, KycTier::Full),
+        (TierName::Interbank, KycTier::Interbank),
+    ];
+}
+
 impl Named for PermissionName {
     type Value = Permission;
     const PAIRS: &'static [(Self, Permission)] = &[
@@ -209,7 +255,13 @@ fn each<T, U>(list: &str, items: Vec<T>, convert: impl Fn(T) -> Result<U>) -> Re
 impl Document {
     /// The ledger's genesis, its lists in order. Not checked as a whole.
     pub(super) fn into_genesis(self) -> Result<Genesis> {
+        let assets = each("assets", self.assets, AssetEntry::into_asset)?;
+        let parameters = match self.parameters {
+            Some(parameters) => parameters.into_parameters().context("parameters")?,
+            None => Parameters::initial(&assets),
+        };
         let genesis = Genesis {
+            parameters,
             chain_name: self.chain_name,
             created_ms: self.created_ms,
             protocol_version: self.protocol_version,
@@ -221,7 +273,7 @@ impl Document {
             max_block_operations: self.max_block_operations,
             idle_interval_ms: self.idle_interval_ms,
             participants: each("participants", self.participants, ParticipantEntry::into_participant)?,
-            assets: each("assets", self.assets, AssetEntry::into_asset)?,
+            assets,
             accounts: each("accounts", self.accounts, AccountEntry::into_account)?,
             validators: each("validators", self.validators, ValidatorEntry::into_validator)?,
         };
@@ -244,6 +296,7 @@ impl Document {
             participants: genesis.participants.iter().map(ParticipantEntry::of).collect::<Result<_>>()?,
             assets: genesis.assets.iter().map(AssetEntry::of).collect(),
             accounts: genesis.accounts.iter().map(AccountEntry::of).collect::<Result<_>>()?,
+            parameters: Some(ParametersEntry::of(&genesis.parameters)?),
         })
     }
 }
@@ -335,29 +388,64 @@ impl AssetEntry {
     }
 }
 
+impl ParametersEntry {
+    fn into_parameters(self) -> Result<Parameters> {
+        let mut parameters = Parameters::new(self.day_offset_ms).context("day_offset_ms is a day or more")?;
+        for entry in each("limits", self.limits, LimitEntry::into_limit)? {
+            let (asset, tier, limit) = entry;
+            let before = parameters.set_limit(asset, tier, limit);
+            ensure!(before == Limit::NONE, "limits: {asset} stands twice for a tier");
+        }
+        Ok(parameters)
+    }
+
+    fn of(parameters: &Parameters) -> Result<Self> {
+        let limit = |(asset, tier, limit): (Asset, KycTier, Limit)| {
+            let daily_minor = limit.daily.map(Amount::minor);
+            Ok(LimitEntry { asset: asset.to_string(), tier: TierName::of(tier)?, daily_minor, hourly: limit.hourly })
+        };
+        let limits = parameters.limits().map(limit).collect::<Result<_>>()?;
+        Ok(ParametersEntry { day_offset_ms: parameters.day_offset_ms(), limits })
+    }
+}
+
+impl LimitEntry {
+    fn into_limit(self) -> Result<(Asset, KycTier, Limit)> {
+        let asset = Asset::new(&self.asset).context("asset")?;
+        let (daily, hourly) = (self.daily_minor, self.hourly);
+        ensure!(daily != Some(0) && hourly != Some(0), "a limit of zero; leave it out for none");
+        ensure!(daily.is_some() || hourly.is_some(), "{asset}: neither daily_minor nor hourly");
+        let limit = Limit::from_numbers(daily.unwrap_or(0), hourly.unwrap_or(0));
+        Ok((asset, self.tier.value()?, limit.with_context(|| format!("{asset}: a limit above its bound"))?))
+    }
+}
+
 impl AccountEntry {
     fn into_account(self) -> Result<GenesisAccount> {
         let id = AccountId::new(&self.id).with_context(|| format!("id: {:?}", self.id))?;
         let keys = each("keys", self.keys, |text| key(&text))?;
-        let mut account = Account::new(self.kind.value()?, &keys, self.threshold);
+        let kind = self.kind.value()?;
+        let tier = self.tier.map(Named::value).transpose()?;
+        let mut account = Account::new(kind, &keys, self.threshold).with_tier(tier.unwrap_or(kind.usual_tier()));
         for balance in self.balances {
             let asset = Asset::new(&balance.asset).context("balances: asset")?;
             ensure!(account.balance(asset).available.is_zero(), "balances: {asset} stands twice");
             ensure!(balance.available_minor > 0, "balances: {asset}: available_minor is zero; leave it out");
             let available = Amount::from_minor(balance.available_minor);
-            account.set_balance(Balance { asset, available, held: Amount::ZERO });
+            account.set_balance(Balance::new(asset, available, Amount::ZERO));
         }
         Ok(GenesisAccount { id, account })
     }
 
     fn of(entry: &GenesisAccount) -> Result<Self> {
         ensure!(
-            entry.account.status == AccountStatus::Active,
+            entry.account.effective_status() == AccountStatus::Active,
             "{} is frozen or closed, which genesis cannot say",
             entry.id
         );
         let mut balances = Vec::new();
         for balance in entry.account.balances() {
+            ensure!(balance.spent == Spent::NONE, "{} spent something, which genesis has no place for", entry.id);
             if !balance.held.is_zero() {
                 bail!("{} holds reserved money, which genesis has no place for", entry.id);
             }
@@ -367,6 +455,7 @@ impl AccountEntry {
         Ok(AccountEntry {
             id: entry.id.to_string(),
             kind: KindName::of(entry.account.kind)?,
+            tier: Some(TierName::of(entry.account.tier)?),
             keys: entry.account.keys().iter().map(hex::encode).collect(),
             threshold: entry.account.threshold,
             balances,

@@ -31,6 +31,19 @@ fn space_and_order_of_entries_do_not_change_the_digest() {
 }
 
 #[test]
+fn parameters_that_are_absent_are_the_usual_ones_and_those_that_are_there_are_kept() {
+    let genesis = genesis();
+    let mut value: serde_json::Value = serde_json::from_str(&to_json(&genesis).unwrap()).unwrap();
+    value["parameters"]["day_offset_ms"] = 0.into();
+    value["parameters"]["limits"].as_array_mut().unwrap().truncate(1);
+    let other = parse(&value.to_string()).unwrap();
+    assert_eq!((other.parameters.day_offset_ms(), other.parameters.limits().count()), (0, 1));
+    assert_ne!(other.digest(), genesis.digest());
+    value.as_object_mut().unwrap().remove("parameters");
+    assert_eq!(parse(&value.to_string()).unwrap().digest(), genesis.digest());
+}
+
+#[test]
 fn an_account_that_json_cannot_say_is_not_written() {
     let mut genesis = genesis();
     genesis.accounts[0].account.status = tonle_ledger::AccountStatus::Frozen;
@@ -59,6 +72,11 @@ fn what_is_wrong_is_named() {
     check(|json| json["participants"][0]["bic"] = "abc".into(), "bic");
     check(|json| json["participants"][0]["keys"][0]["permissions"] = vec!["freeze"].into(), "freeze");
     check(|json| json["accounts"][5]["id"] = "alice".into(), "accounts[5]: id");
+    check(|json| json["parameters"]["day_offset_ms"] = 86_400_000.into(), "day_offset_ms");
+    check(|json| json["parameters"]["limits"][0]["daily_minor"] = 0.into(), "limit of zero");
+    check(|json| json["parameters"]["limits"][0]["daily_minor"] = u64::MAX.into(), "above its bound");
+    check(|json| json["parameters"]["limits"][0]["asset"] = "EUR".into(), "EUR");
+    check(|json| json["accounts"][0]["tier"] = "interbank".into(), "tier");
     check(|json| json["accounts"][0]["balances"][0]["available_minor"] = 0.into(), "accounts[0]: balances");
     check(|json| json["accounts"][0]["balances"][0]["available_minor"] = "1".into(), "invalid type");
     check(|json| json["accounts"][0]["balances"][0]["asset"] = "EUR".into(), "EUR");

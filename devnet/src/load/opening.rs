@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tonic::Code;
 use tonle_crypto::{Digest, SecretKey};
-use tonle_ledger::{AccountKind, Amount, Asset, Genesis, Issue, OpenAccount, Operation, TransactionBody};
+use tonle_ledger::{AccountKind, Amount, Asset, Genesis, Issue, KycTier, OpenAccount, Operation, TransactionBody};
 use tonle_proto::v1::{GetAccountRequest, Outcome, SubmitAndWaitRequest};
 
 use super::population::{Member, Population};
@@ -126,8 +126,9 @@ impl Opening<'_> {
             let account = self.population.account(member)?;
             let own = if self.population.own_keys { vec![self.population.key(member)?.public()] } else { Vec::new() };
             let threshold = u8::try_from(own.len())?;
-            let kind = AccountKind::Wallet;
-            operations.push(Operation::OpenAccount(OpenAccount { account, kind, keys: own, threshold }));
+            // Limits are checked, and not met.
+            let (kind, tier) = (AccountKind::Wallet, Some(KycTier::Full));
+            operations.push(Operation::OpenAccount(OpenAccount { account, kind, keys: own, threshold, tier }));
             operations.push(Operation::Issue(Issue {
                 to: account,
                 asset: self.asset,

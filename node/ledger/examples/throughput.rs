@@ -31,11 +31,13 @@ fn genesis(accounts: u64, key: &SecretKey) -> Genesis {
     let asset = Asset::new("KHR").unwrap();
     let permissions = Permissions::of(&[Permission::Pay, Permission::OpenAccounts, Permission::Issue]);
     let account = |number| {
-        let mut account = Account::new(AccountKind::Wallet, &[], 0);
-        account.set_balance(Balance { asset, available: Amount::from_minor(1_000_000_000), held: Amount::ZERO });
+        let mut account = Account::new(AccountKind::Wallet, &[], 0).with_tier(KycTier::Full);
+        account.set_balance(Balance::new(asset, Amount::from_minor(1_000_000_000), Amount::ZERO));
         GenesisAccount { id: name(number), account }
     };
+    let assets = vec![GenesisAsset { asset, number: 116, exponent: 2, issuer: bank }];
     Genesis {
+        parameters: Parameters::initial(&assets),
         chain_name: "measurement".to_owned(),
         created_ms: START_MS,
         protocol_version: 1,
@@ -55,7 +57,7 @@ fn genesis(accounts: u64, key: &SecretKey) -> Genesis {
             thresholds: Thresholds::default(),
             keys: vec![ParticipantKey { key: key.public(), permissions }],
         }],
-        assets: vec![GenesisAsset { asset, number: 116, exponent: 2, issuer: bank }],
+        assets,
         accounts: (0..accounts).map(account).collect(),
         validators: vec![GenesisValidator {
             participant: bank,

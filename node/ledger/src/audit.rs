@@ -13,7 +13,8 @@ use crate::timed::Deadlines;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
 use crate::{
-    Account, Asset, AssetRecord, Fatal, OffenceRecord, Participant, ParticipantId, StateKey, Timed, Validators,
+    Account, Alias, Asset, AssetRecord, Fatal, OffenceRecord, Parameters, Participant, ParticipantId, StateKey, Timed,
+    Validators,
 };
 
 /// What a full scan found: supply and sum of balances agree for every asset.
@@ -52,6 +53,7 @@ pub(crate) struct Scan {
     pub(crate) validators: Option<Validators>,
     pub(crate) offences: Offences,
     pub(crate) deadlines: Deadlines,
+    pub(crate) parameters: Option<Parameters>,
     balances: BTreeMap<Asset, u128>,
     accounts: u64,
 }
@@ -81,6 +83,8 @@ impl Scan {
             StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),
             StateKey::Offence(id) => self.offences.insert(id, OffenceRecord::decode(value).map_err(corrupt)?),
             StateKey::Timed(id) => self.deadlines.read(id, &Timed::decode(value).map_err(corrupt)?)?,
+            StateKey::Parameters => self.parameters = Some(Parameters::decode(value).map_err(corrupt)?),
+            StateKey::Alias(_) => drop(Alias::decode(value).map_err(corrupt)?),
             StateKey::Transaction { .. } | StateKey::Reference(_) => {}
         }
         Ok(())

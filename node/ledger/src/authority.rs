@@ -75,6 +75,18 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::RevokeMandate => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::OfferQuote => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::TakeQuote => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::CloseAccount => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        // Keys bind the keeper too: who could replace them could spend. A keeper that is to help when they are lost has
+        // one of them, as many as the owner agreed to when the account was opened.
+        OperationKind::SetAccountKeys => by(Signer::Debtor, Permission::OpenAccounts, KEEPERS),
+        OperationKind::SetAccountStatus => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        OperationKind::SetTier => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        OperationKind::FreezeAccount => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::Seize => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::SetAlias => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        OperationKind::MoveAlias => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        OperationKind::RemoveAlias => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
+        OperationKind::SetLimits => by(Signer::Operator, Permission::Issue, OPERATOR),
         OperationKind::ReportMisbehaviour => Rule { signer: Signer::AnyParticipant, permission: None, roles: ALL },
     }
 }

@@ -20,10 +20,12 @@ use crate::run::{Run, run};
 use crate::timed::Deadlines;
 use crate::tree::{LeafChange, Tree, Version, Versions};
 use crate::validators::window;
-use crate::working::{Before, Outcome, Participants, Slot, TimedSlot, Working, WorkingValidators, add_balances};
+use crate::working::{
+    AliasSlot, Before, Outcome, Participants, Slot, TimedSlot, Working, WorkingValidators, add_balances,
+};
 use crate::{
-    Asset, AssetRecord, BlockInput, Bucket, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Participant,
-    ParticipantId, ProofSource, ReceiptsTree, StateKey, Validators, first_results_root, next_results_root,
+    Asset, AssetRecord, BlockInput, Bucket, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Parameters,
+    Participant, ParticipantId, ProofSource, ReceiptsTree, StateKey, Validators, first_results_root, next_results_root,
 };
 
 /// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
@@ -88,6 +90,7 @@ pub struct Executor {
     window: u64,
     offences: Offences,
     deadlines: Deadlines,
+    parameters: Arc<Parameters>,
     judge: Arc<dyn Judge>,
     versions: Arc<Versions>,
 }
@@ -116,6 +119,7 @@ impl Executor {
             values.push((StateKey::Asset(asset.asset), record.encode()));
         }
         values.push((StateKey::Validators, Validators::found(&genesis.validators).encode()));
+        values.push((StateKey::Parameters, genesis.parameters.encode()));
         let leaves = values.iter().filter_map(|(key, value)| Scan::leaf(key, value)).collect();
         let tree = Tree::default().update(leaves).map_err(|_| Fatal::Bound("genesis"))?;
         let chain = genesis.digest();
@@ -160,7 +164,8 @@ impl Executor {
         }
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
-        let Scan { participants, assets, id_buckets, reference_buckets, validators, offences, deadlines, .. } = scan;
+        let Scan { participants, assets, id_buckets, reference_buckets, .. } = scan;
+        let Scan { validators, offences, deadlines, parameters, .. } = scan;
         Ok(Executor {
             point,
             keys: participants.values().flat_map(keys_of).collect(),
@@ -172,6 +177,7 @@ impl Executor {
             window: window(genesis.epoch_length),
             offences,
             deadlines,
+            parameters: Arc::new(parameters.ok_or(Fatal::NoParameters)?),
             judge,
             versions: Arc::new(versions),
         })
@@ -199,6 +205,12 @@ impl Executor {
     #[must_use]
     pub fn validators(&self) -> &Validators {
         &self.validators
+    }
+
+    /// Limits, and when a day begins.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// The offence of this id, if it was reported.
@@ -246,6 +258,7 @@ impl Executor {
             validators: WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window },
             docket: Docket::new(self.judge.as_ref(), self.point.chain, &self.offences),
             deadlines: &self.deadlines,
+            parameters: Arc::clone(&self.parameters),
         };
         let mut working = Working::new(plan, values, before)?;
         let run = run(plan, &self.point.chain, &mut working)?;
@@ -254,7 +267,7 @@ impl Executor {
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &mut outcome, &mut changes);
-        let Outcome { assets, admitted, validators, reported, timed, .. } = outcome;
+        let Outcome { assets, admitted, validators, reported, timed, parameters, .. } = outcome;
         let (tree, previous) = commit(&tree, edits, &mut changes)?;
 
         let encoded: Vec<_> = run.receipts.iter().map(encoded).collect();
@@ -277,6 +290,7 @@ impl Executor {
             self.deadlines.set(*id, value.as_ref());
         }
         self.validators = validators;
+        self.parameters = parameters;
         self.point = point;
         Ok(Executed {
             height: block.height,
@@ -338,6 +352,10 @@ impl Executor {
             let after = value.as_ref().map(encoded);
             edits.push(Edit { key: StateKey::Timed(*id), before: stored.take(), after });
         }
+        for AliasSlot { alias, stored, value } in &mut outcome.aliases {
+            let after = value.as_ref().map(encoded);
+            edits.push(Edit { key: StateKey::Alias(*alias), before: stored.take(), after });
+        }
         for (asset, record) in &outcome.assets {
             let before = self.assets.get(asset).map(Canonical::encode);
             edits.push(Edit { key: StateKey::Asset(*asset), before, after: Some(record.encode()) });
@@ -348,6 +366,10 @@ impl Executor {
         if !Arc::ptr_eq(&self.validators, &outcome.validators) {
             let (before, after) = (Some(self.validators.encode()), Some(outcome.validators.encode()));
             edits.push(Edit { key: StateKey::Validators, before, after });
+        }
+        if !Arc::ptr_eq(&self.parameters, &outcome.parameters) {
+            let (before, after) = (Some(self.parameters.encode()), Some(outcome.parameters.encode()));
+            edits.push(Edit { key: StateKey::Parameters, before, after });
         }
         for (id, record) in outcome.reported.iter() {
             edits.push(Edit { key: StateKey::Offence(*id), before: None, after: Some(record.encode()) });

@@ -65,6 +65,9 @@ pub enum Fatal {
     /// The state has no record of who validates.
     #[error("the state has no validators")]
     NoValidators,
+    /// The state has no record of its parameters.
+    #[error("the state has no parameters")]
+    NoParameters,
     /// The state belongs to another chain.
     #[error("the state is of chain {found}, the genesis is {expected}")]
     OtherChain {

@@ -6,7 +6,9 @@ use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Wri
 
 use crate::account::ascending;
 use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
-use crate::{Account, AccountId, Asset, MAX_SIGNATURES, Member, Participant, ParticipantId, Role, VALIDATORS_MAX};
+use crate::{
+    Account, AccountId, Asset, MAX_SIGNATURES, Member, Parameters, Participant, ParticipantId, Role, VALIDATORS_MAX,
+};
 
 static GENESIS: Domain = Domain::new("tonle v1 genesis");
 
@@ -42,6 +44,12 @@ pub enum GenesisInvalid {
     /// An issuer is not the operator.
     #[error("genesis: the issuer of {0} is not an operator")]
     IssuerNotOperator(Asset),
+    /// There are limits in an asset that is not there.
+    #[error("genesis: limits in {0}, which is not there")]
+    LimitsWithoutAsset(Asset),
+    /// An account is of a tier that its kind cannot have.
+    #[error("genesis: {0} cannot be of its tier")]
+    Tier(AccountId),
     /// A threshold is zero or cannot be reached, a key is weak, or there are too many.
     #[error("genesis: keys or thresholds of {0} cannot work")]
     Keys(String),
@@ -109,6 +117,8 @@ pub struct Genesis {
     pub accounts: Vec<GenesisAccount>,
     /// The first epoch's validators; their order gives their indexes.
     pub validators: Vec<GenesisValidator>,
+    /// Limits, and when a day begins.
+    pub parameters: Parameters,
 }
 
 impl Genesis {
@@ -155,6 +165,7 @@ impl Genesis {
             return Err(GenesisInvalid::NotAscending("accounts"));
         }
         self.accounts.iter().try_for_each(|account| self.check_account(account))?;
+        self.check_limits()?;
         self.check_validators()
     }
 
@@ -179,6 +190,16 @@ impl Genesis {
         }
     }
 
+    fn check_limits(&self) -> Result<(), GenesisInvalid> {
+        let mut assets = self.parameters.assets();
+        let missing = assets.find(|asset| self.assets.binary_search_by_key(asset, |entry| entry.asset).is_err());
+        match missing {
+            Some(asset) => Err(GenesisInvalid::LimitsWithoutAsset(asset)),
+            None if self.parameters.is_in_bounds() => Ok(()),
+            None => Err(GenesisInvalid::Range("limits")),
+        }
+    }
+
     fn check_asset(&self, asset: &GenesisAsset) -> Result<(), GenesisInvalid> {
         let missing = GenesisInvalid::NoParticipant { what: "an asset", participant: asset.issuer };
         let issuer = self.participant(asset.issuer).ok_or(missing)?;
@@ -196,6 +217,9 @@ impl Genesis {
             if self.assets.binary_search_by_key(&balance.asset, |asset| asset.asset).is_err() {
                 return Err(GenesisInvalid::NoAsset { account: id, asset: balance.asset });
             }
+        }
+        if !account.kind.can_be(account.tier) {
+            return Err(GenesisInvalid::Tier(id));
         }
         let strong = account.keys().iter().all(|key| PublicKey::from_bytes(key).is_ok());
         let threshold = usize::from(account.threshold);
@@ -268,6 +292,7 @@ impl Canonical for Genesis {
         writer.u64(self.epoch_length).u64(self.checkpoint_every).u64(self.max_lag);
         writer.u64(self.max_block_bytes).u64(self.max_block_operations).u64(self.idle_interval_ms);
         writer.list(&self.participants).list(&self.assets).list(&self.accounts).list(&self.validators);
+        writer.value(&self.parameters);
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let chain_name = reader.bytes("chain name", 64)?;
@@ -287,6 +312,7 @@ impl Canonical for Genesis {
             assets: reader.list("assets", MAX_ASSETS)?,
             accounts: reader.list("accounts", MAX_ACCOUNTS)?,
             validators: reader.list("validators", VALIDATORS_MAX)?,
+            parameters: reader.value()?,
         })
     }
 }

@@ -20,6 +20,7 @@
 )]
 
 mod account;
+mod alias;
 mod apply;
 mod asset;
 mod audit;
@@ -33,6 +34,7 @@ mod mandate;
 mod memory;
 mod offence;
 mod operation;
+mod parameters;
 mod participant;
 mod plan;
 mod proof;
@@ -51,7 +53,8 @@ mod validators;
 mod wire;
 mod working;
 
-pub use account::{Account, AccountKind, AccountStatus, Balance};
+pub use account::{Account, AccountKind, AccountStatus, Balance, FREEZE_ORDERS_MAX, FreezeOrder, Spent};
+pub use alias::{Alias, DisplayName};
 pub use asset::AssetRecord;
 pub use audit::{Audit, audit};
 pub use authority::{Rule, Signer, rule};
@@ -66,11 +69,13 @@ pub use offence::{
     Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
 };
 pub use operation::{
-    AcceptRequest, AddParticipant, CancelRequest, CaptureHold, Collect, DeclineRequest, GrantMandate, Issue,
-    OfferQuote, OpenAccount, Operation, OperationKind, PaymentKind, PlaceHold, Progress, Redeem, ReleaseHold,
-    RemoveValidator, ReportMisbehaviour, RequestToPay, Return, RevokeMandate, SendToBank, TakeQuote, TrackTransfer,
-    Transfer,
+    AcceptRequest, AddParticipant, CancelRequest, CaptureHold, CloseAccount, Collect, DeclineRequest, FreezeAccount,
+    GrantMandate, Issue, MoveAlias, OfferQuote, OpenAccount, Operation, OperationKind, PaymentKind, PlaceHold,
+    Progress, Redeem, ReleaseHold, RemoveAlias, RemoveValidator, ReportMisbehaviour, RequestToPay, Return,
+    RevokeMandate, Seize, SendToBank, SetAccountKeys, SetAccountStatus, SetAlias, SetLimits, SetTier, TakeQuote,
+    TrackTransfer, Transfer,
 };
+pub use parameters::{DAILY_MAX, HOURLY_MAX, KycTier, Limit, LocalHour, Parameters};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};

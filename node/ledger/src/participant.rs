@@ -87,6 +87,14 @@ impl Mode {
             Mode::ReceiveOnly | Mode::Suspended => false,
         }
     }
+    /// May it change what its accounts are: their keys, status, tier and aliases?
+    #[must_use]
+    pub const fn can_keep_accounts(self) -> bool {
+        match self {
+            Mode::Active | Mode::ReceiveOnly | Mode::PayOutOnly => true,
+            Mode::Suspended => false,
+        }
+    }
     /// May money enter its accounts, and may it open some?
     #[must_use]
     pub const fn can_credit(self) -> bool {

@@ -19,6 +19,8 @@ pub(crate) struct Touched {
     pub(crate) timed: Option<usize>,
     /// The place of the reference that it goes back to.
     pub(crate) original: Option<usize>,
+    /// The place of the alias that it names.
+    pub(crate) alias: Option<usize>,
     /// Its instruction, when it has a reference.
     pub(crate) instruction: Option<PlannedInstruction>,
 }
@@ -40,6 +42,7 @@ pub struct Plan<'a> {
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) ids: Vec<(u64, TransactionId)>,
     pub(crate) timed: Vec<Digest>,
+    pub(crate) aliases: Vec<Digest>,
     pub(crate) references: Vec<Digest>,
     /// What ends before the block's transactions: its place, and that of its account.
     pub(crate) endings: Vec<(usize, usize)>,
@@ -74,6 +77,7 @@ enum User {
 struct Uses {
     accounts: Vec<(AccountId, User)>,
     timed: Vec<(Digest, User)>,
+    aliases: Vec<(Digest, usize)>,
     /// The second are those that an operation goes back to.
     references: Vec<(Digest, User)>,
 }
@@ -85,13 +89,14 @@ impl Uses {
         self.accounts.extend(first.map(|account| (account, User::Operation(number, false))));
         self.accounts.extend(second.map(|account| (account, User::Operation(number, true))));
         self.timed.extend(operation.timed().map(|id| (id, User::Operation(number, false))));
+        self.aliases.extend(operation.alias().map(|alias| (alias, number)));
         let instruction = operation.instruction().and_then(|Instruction { scope, reference, content }| {
             self.references.push((scope.digest(reference, &issuer)?, User::Operation(number, false)));
             Some(PlannedInstruction { reference: 0, content })
         });
         let original = operation.original().and_then(|(scope, reference)| scope.digest(reference, &issuer));
         self.references.extend(original.map(|original| (original, User::Operation(number, true))));
-        Touched { accounts: [None, None], timed: None, original: None, instruction }
+        Touched { accounts: [None, None], timed: None, original: None, alias: None, instruction }
     }
 }
 
@@ -129,6 +134,9 @@ impl<'a> Plan<'a> {
             User::Ending(number) => set(endings.get_mut(number).map(|(timed, _)| timed), place),
             User::Operation(number, _) => set(touched.get_mut(number).map(|touched| &mut touched.timed), Some(place)),
         });
+        let aliases = places(uses.aliases, |user: usize, place| {
+            set(touched.get_mut(user).map(|touched| &mut touched.alias), Some(place));
+        });
         let references = places(uses.references, |user, place| match user {
             User::Ending(_) => {}
             User::Operation(number, true) => {
@@ -144,9 +152,10 @@ impl<'a> Plan<'a> {
         let ids = places(uses.collect(), |user, place| set(id_places.get_mut(user), place));
         let keys = accounts.iter().copied().map(StateKey::Account);
         let keys = keys.chain(timed.iter().copied().map(StateKey::Timed));
+        let keys = keys.chain(aliases.iter().copied().map(StateKey::Alias));
         let keys = keys.chain(ids.iter().map(|(hour, id)| StateKey::Transaction { hour: *hour, id: *id }));
         let keys = keys.chain(references.iter().copied().map(StateKey::Reference)).collect();
-        Plan { block, keys, accounts, timed, ids, references, endings, id_places, touched }
+        Plan { block, keys, accounts, timed, aliases, ids, references, endings, id_places, touched }
     }
 
     /// The keys whose values [`crate::Executor::execute`] takes, sorted, each once.

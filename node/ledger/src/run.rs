@@ -105,8 +105,9 @@ impl Run {
                 return Err(Fatal::Bound("what ends is not there"));
             };
             let mut balances = Vec::new();
+            let begun_ms = timed.begun_ms;
             if let Some((asset, amount)) = timed.kept() {
-                let balance = unhold(working, Some(*account), asset, amount);
+                let balance = unhold(working, Some(*account), asset, amount, begun_ms);
                 balances.push(balance.map_err(|_| Fatal::Bound("what is held is less than its holds"))?);
                 self.touched.push((*account, 0));
             }

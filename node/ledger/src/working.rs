@@ -14,8 +14,9 @@ use crate::timed::Deadlines;
 use crate::tree::Tree;
 use crate::validators::Revert;
 use crate::{
-    Account, AccountId, Asset, AssetRecord, Balance, Fatal, Member, Participant, ParticipantId, ReceiptLocation,
-    RejectionCode, SetVersion, StateKey, TIMED_MAX, TIMED_PER_PARTICIPANT_MAX, Timed, Validators,
+    Account, AccountId, Alias, Asset, AssetRecord, Balance, Fatal, KycTier, Limit, LocalHour, Member, Parameters,
+    Participant, ParticipantId, ReceiptLocation, RejectionCode, SetVersion, StateKey, TIMED_MAX,
+    TIMED_PER_PARTICIPANT_MAX, Timed, Validators,
 };
 
 /// An account that the block touches.
@@ -44,12 +45,25 @@ pub(crate) struct TimedSlot {
     pub(crate) value: Option<Timed>,
 }
 
+/// An alias that the block touches.
+#[derive(Debug)]
+pub(crate) struct AliasSlot {
+    /// The alias.
+    pub(crate) alias: Digest,
+    /// The value as it is stored.
+    pub(crate) stored: Option<Vec<u8>>,
+    /// What it stands for at this point of the block.
+    pub(crate) value: Option<Alias>,
+}
+
 /// How to take one change back.
 #[derive(Debug)]
 enum Undo {
     Balance(usize, Balance),
-    Opened(usize),
+    /// The whole record: what is changed seldom.
     Account(usize, Option<Box<Account>>),
+    Alias(usize, Option<Alias>),
+    Limit(Asset, KycTier, Limit),
     Supply(Asset, u128),
     Timed(usize, Option<Timed>),
     Reference(usize, Option<ReferenceRecord>),
@@ -83,6 +97,7 @@ pub(crate) struct Before<'a> {
     pub(crate) validators: WorkingValidators,
     pub(crate) docket: Docket<'a>,
     pub(crate) deadlines: &'a Deadlines,
+    pub(crate) parameters: Arc<Parameters>,
 }
 
 /// Where a transaction's receipt stands: height and index.
@@ -96,7 +111,12 @@ pub(crate) struct Working<'a> {
     docket: Docket<'a>,
     slots: Vec<Slot>,
     timed: Vec<TimedSlot>,
+    aliases: Vec<AliasSlot>,
     deadlines: &'a Deadlines,
+    /// Copied at the first change only: most blocks have none.
+    parameters: Arc<Parameters>,
+    /// The hour of the block's time.
+    hour: LocalHour,
     /// How many timed values the block began and how many it ended: by participant, and in all.
     begun: BTreeMap<Option<ParticipantId>, (usize, usize)>,
     ids: Vec<Option<ReceiptPlace>>,
@@ -112,6 +132,9 @@ pub(crate) struct Outcome {
     /// By account.
     pub(crate) slots: Vec<Slot>,
     pub(crate) timed: Vec<TimedSlot>,
+    pub(crate) aliases: Vec<AliasSlot>,
+    /// The parameters; the same `Arc` as before when no operation reached them.
+    pub(crate) parameters: Arc<Parameters>,
     pub(crate) assets: BTreeMap<Asset, AssetRecord>,
     /// References taken, in order.
     pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
@@ -139,6 +162,7 @@ pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) 
 struct Values {
     slots: Vec<Slot>,
     timed: Vec<TimedSlot>,
+    aliases: Vec<AliasSlot>,
     ids: Vec<Option<ReceiptPlace>>,
     references: Vec<(Digest, Option<ReferenceRecord>)>,
 }
@@ -153,6 +177,11 @@ impl Values {
         let slots = slots.map(|(id, value)| slot(*id, value, tree)).collect::<Result<_, _>>()?;
         let timed = plan.timed.iter().zip(values.by_ref());
         let timed = timed.map(|(id, value)| timed_slot(*id, value, tree)).collect::<Result<_, _>>()?;
+        let aliases = plan.aliases.iter().zip(values.by_ref()).map(|(alias, stored)| {
+            let value = leaf(StateKey::Alias(*alias), stored.as_deref(), tree)?;
+            Ok::<_, Fatal>(AliasSlot { alias: *alias, stored, value })
+        });
+        let aliases = aliases.collect::<Result<_, _>>()?;
         let ids = plan.ids.iter().zip(values.by_ref());
         let ids = ids.map(|((hour, id), value)| {
             let key = StateKey::Transaction { hour: *hour, id: *id };
@@ -166,28 +195,27 @@ impl Values {
             });
             Ok::<_, Fatal>((*scope, record.transpose()?))
         });
-        Ok(Values { slots, timed, ids, references: references.collect::<Result<_, _>>()? })
+        Ok(Values { slots, timed, aliases, ids, references: references.collect::<Result<_, _>>()? })
+    }
+}
+
+/// The value of a leaf.
+fn leaf<T: Canonical>(key: StateKey, stored: Option<&[u8]>, tree: &Tree) -> Result<Option<T>, Fatal> {
+    match stored {
+        Some(value) => T::decode(value).map(Some).map_err(|error| Fatal::Corrupt { key, error }),
+        // Not loaded by mistake, or lost: the tree knows better than a rejection for ever in the receipts.
+        None if tree.contains(&key.path()) => Err(Fatal::NotCommitted(key)),
+        None => Ok(None),
     }
 }
 
 fn slot(id: AccountId, stored: Option<Vec<u8>>, tree: &Tree) -> Result<Slot, Fatal> {
-    let key = StateKey::Account(id);
-    let account = match &stored {
-        Some(value) => Some(Account::decode(value).map_err(|error| Fatal::Corrupt { key, error })?),
-        // Not loaded by mistake, or lost: the tree knows better than a rejection for ever in the receipts.
-        None if tree.contains(&key.path()) => return Err(Fatal::NotCommitted(key)),
-        None => None,
-    };
+    let account = leaf(StateKey::Account(id), stored.as_deref(), tree)?;
     Ok(Slot { id, participant: id.participant(), stored, account, written: false })
 }
 
 fn timed_slot(id: Digest, stored: Option<Vec<u8>>, tree: &Tree) -> Result<TimedSlot, Fatal> {
-    let key = StateKey::Timed(id);
-    let value = match &stored {
-        Some(value) => Some(Timed::decode(value).map_err(|error| Fatal::Corrupt { key, error })?),
-        None if tree.contains(&key.path()) => return Err(Fatal::NotCommitted(key)),
-        None => None,
-    };
+    let value = leaf(StateKey::Timed(id), stored.as_deref(), tree)?;
     Ok(TimedSlot { id, stored, value })
 }
 
@@ -201,8 +229,8 @@ fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
 impl<'a> Working<'a> {
     /// The state before a block: `values` are those of the plan's keys, in their order.
     pub(crate) fn new(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, before: Before<'a>) -> Result<Self, Fatal> {
-        let Before { tree, participants, assets, validators, docket, deadlines } = before;
-        let Values { slots, timed, ids, references } = Values::read(plan, values, tree)?;
+        let Before { tree, participants, assets, validators, docket, deadlines, parameters } = before;
+        let Values { slots, timed, aliases, ids, references } = Values::read(plan, values, tree)?;
         let mut balances_before = BTreeMap::new();
         for account in slots.iter().filter_map(|slot| slot.account.as_ref()) {
             add_balances(&mut balances_before, account)?;
@@ -214,7 +242,10 @@ impl<'a> Working<'a> {
             docket,
             slots,
             timed,
+            aliases,
             deadlines,
+            hour: parameters.hour(plan.block.timestamp_ms),
+            parameters,
             begun: BTreeMap::new(),
             ids,
             assets: assets.clone(),
@@ -277,13 +308,35 @@ impl<'a> Working<'a> {
         slot.written = true;
         Ok(())
     }
-    /// Opens an account that is not there.
-    pub(crate) fn open(&mut self, place: usize, account: Account) {
+    /// Opens an account that is not there, or replaces the whole record of one that is.
+    pub(crate) fn put_account(&mut self, place: usize, account: Account) {
         if let Some(slot) = self.slots.get_mut(place) {
-            self.undo.push(Undo::Opened(place));
-            slot.account = Some(account);
+            self.undo.push(Undo::Account(place, slot.account.replace(account).map(Box::new)));
             slot.written = true;
         }
+    }
+    /// What an alias stands for at this point of the block.
+    pub(crate) fn alias(&self, place: usize) -> Option<&Alias> {
+        self.aliases.get(place)?.value.as_ref()
+    }
+    /// Replaces what an alias stands for, or removes it.
+    pub(crate) fn put_alias(&mut self, place: usize, value: Option<Alias>) {
+        if let Some(slot) = self.aliases.get_mut(place) {
+            self.undo.push(Undo::Alias(place, std::mem::replace(&mut slot.value, value)));
+        }
+    }
+    /// The parameters at this point of the block.
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+    /// The hour of the block's time.
+    pub(crate) fn hour(&self) -> LocalHour {
+        self.hour
+    }
+    /// Replaces the limit of a tier in an asset.
+    pub(crate) fn set_limit(&mut self, asset: Asset, tier: KycTier, limit: Limit) {
+        let before = Arc::make_mut(&mut self.parameters).set_limit(asset, tier, limit);
+        self.undo.push(Undo::Limit(asset, tier, before));
     }
     /// The timed value at a place, at this point of the block.
     pub(crate) fn timed(&self, place: usize) -> Option<&Timed> {
@@ -322,13 +375,6 @@ impl<'a> Working<'a> {
             }
         }
         Some(std::mem::replace(&mut slot.value, value))
-    }
-    /// Replaces the record of an account that is there.
-    pub(crate) fn replace_account(&mut self, place: usize, account: Account) {
-        if let Some(slot) = self.slots.get_mut(place) {
-            self.undo.push(Undo::Account(place, slot.account.replace(account).map(Box::new)));
-            slot.written = true;
-        }
     }
     /// Replaces the supply of an asset.
     pub(crate) fn set_supply(&mut self, asset: Asset, supply: u128) {
@@ -386,15 +432,18 @@ impl<'a> Working<'a> {
                         account.set_balance(balance);
                     }
                 }
-                Undo::Opened(place) => {
+                Undo::Account(place, before) => {
                     if let Some(slot) = self.slots.get_mut(place) {
-                        slot.account = None;
+                        slot.account = before.map(|account| *account);
                     }
                 }
-                Undo::Account(place, account) => {
-                    if let Some(slot) = self.slots.get_mut(place) {
-                        slot.account = account.map(|account| *account);
+                Undo::Alias(place, before) => {
+                    if let Some(slot) = self.aliases.get_mut(place) {
+                        slot.value = before;
                     }
+                }
+                Undo::Limit(asset, tier, before) => {
+                    Arc::make_mut(&mut self.parameters).set_limit(asset, tier, before);
                 }
                 Undo::Supply(asset, supply) => {
                     if let Some(record) = self.assets.get_mut(&asset) {
@@ -419,15 +468,15 @@ impl<'a> Working<'a> {
 
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Outcome {
-        let Working { slots, timed, assets, references, taken, balances_before, admitted, validators, docket, .. } =
-            self;
+        let Working { slots, timed, aliases, parameters, assets, references, taken, .. } = self;
+        let Working { balances_before, admitted, validators, docket, .. } = self;
         let taken = taken.iter().filter_map(|place| {
             let (scope, record) = references.get(*place)?;
             Some((*scope, (*record)?))
         });
         let taken = taken.collect();
         let (validators, reported) = (validators.set, docket.finish());
-        Outcome { slots, timed, assets, taken, balances_before, admitted, validators, reported }
+        Outcome { slots, timed, aliases, parameters, assets, taken, balances_before, admitted, validators, reported }
     }
 }
 

@@ -84,7 +84,7 @@ fn what_is_left_goes_back_at_its_time_with_a_receipt_of_the_block() {
 }
 
 fn balance_after(ledger: &Ledger, name: &str) -> BalanceAfter {
-    let Balance { asset, available, held } = ledger.account(name).unwrap().balance(asset("KHR"));
+    let Balance { asset, available, held, .. } = ledger.account(name).unwrap().balance(asset("KHR"));
     BalanceAfter { account: id(name), asset, available, held }
 }
 

@@ -151,6 +151,7 @@ fn a_chain_without_an_operator_changes_nothing() {
     genesis.participants.retain(|participant| participant.role != Role::Operator);
     genesis.assets.clear();
     genesis.accounts.clear();
+    genesis.parameters = Parameters::default();
     let mut ledger = Ledger::of(genesis);
     for operation in [admit("wb"), set("aba", "new"), unset("aba")] {
         assert_eq!(rejected(&ledger.run(vec![operation], &["aba"])), Some(RejectionCode::NotAuthorized));

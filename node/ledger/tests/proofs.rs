@@ -73,7 +73,11 @@ fn every_leaf_of_the_state_is_provable() {
         assert_eq!(proof.verify(&key, &root), Ok(Some(value.as_slice())), "{key:?}");
         leaves += 1;
     }
-    assert_eq!(leaves, 9 + 2 + 14 + 2 + 1 + 1, "participants, assets, accounts, two buckets, validators, an offence");
+    assert_eq!(
+        leaves,
+        9 + 2 + 14 + 2 + 3,
+        "participants, assets, accounts, two buckets; validators, parameters, an offence"
+    );
 }
 
 fn no_byte_can_change(bytes: &[u8], holds: impl Fn(&[u8]) -> bool) {

@@ -94,7 +94,20 @@ impl Model {
             | Operation::OfferQuote(_)
             | Operation::TakeQuote(_)
             | Operation::AddParticipant(_)
+            | Operation::CloseAccount(_)
+            | Operation::SetAccountKeys(_)
+            | Operation::SetAccountStatus(_)
+            | Operation::SetTier(_)
+            | Operation::FreezeAccount(_)
+            | Operation::SetAlias(_)
+            | Operation::MoveAlias(_)
+            | Operation::RemoveAlias(_)
+            | Operation::SetLimits(_)
             | Operation::ReportMisbehaviour(_) => {}
+            Operation::Seize(seize) => {
+                self.add(seize.from, seize.asset, -i128::from(seize.amount.minor()));
+                self.add(seize.to, seize.asset, i128::from(seize.amount.minor()));
+            }
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),
             Operation::Redeem(redeem) => self.add(redeem.from, redeem.asset, -i128::from(redeem.amount.minor())),
         }

@@ -48,8 +48,47 @@ fn full_operations() -> Vec<Operation> {
     let mut keys = vec![key("ann").public(), key("ben").public()];
     keys.sort_unstable();
     let kind = AccountKind::Merchant;
-    let open = Operation::OpenAccount(OpenAccount { account: id("shop@aba"), kind, keys, threshold: 2 });
+    let open = Operation::OpenAccount(OpenAccount { account: id("shop@aba"), kind, keys, threshold: 2, tier: None });
     vec![pay, open, with_ref(issue("shop@aba", "USD", 1_000_000), "I-1"), redeem("alice@aba", "USD", 1)]
+}
+
+/// Everything that changes accounts, aliases and limits, in the order of the numbers.
+fn accounts_operations() -> Vec<Operation> {
+    vec![
+        close("noin@aba"),
+        rekey("alice@aba", &["ann", "ben"], 1),
+        set_status("noout@aba", AccountStatus::Active),
+        set_tier("noout@aba", KycTier::Partial),
+        freeze("noout@aba", AccountStatus::DebitsFrozen, "court 7"),
+        with_ref(seize("noout@aba", "reserve@nbc", 5_000), "S-1"),
+        set_alias("alice@aba", "012 345 678", "A****"),
+        move_alias("alice@aba", "noout@aba", "012 345 678", "N****"),
+        remove_alias("noout@aba", "012 345 678"),
+        set_limits("USD", KycTier::Basic, 40_000, 60),
+    ]
+}
+
+/// Block 5: what an account with an order, a hold and an alias looks like, and the parameters.
+fn of_accounts(out: &mut Vectors, ledger: &mut Ledger) {
+    let chain = ledger.chain;
+    let mut operations = accounts_operations();
+    // Closing fails while there is money; the last two undo what is to be seen.
+    operations.retain(|operation| !matches!(operation, Operation::CloseAccount(_) | Operation::RemoveAlias(_)));
+    operations.push(hold("bob@acleda", "alice@aba", 250, "H-1", START_MS + HOUR_MS));
+    let mut changing = body(chain, operations);
+    changing.nonce = b"of accounts".to_vec();
+    let changing = ledger.sign(&changing, &["aba", "acleda", "nbc"]);
+    let executed = ledger.execute(vec![changing]);
+    assert!(matches!(executed.receipts[0].result, TransactionResult::Executed(_)), "{:?}", executed.receipts);
+    let shown = [id("alice@aba"), id("bob@acleda"), id("noout@aba")].map(StateKey::Account);
+    let is_shown = |key: &StateKey| {
+        shown.contains(key) || matches!(key, StateKey::Parameters | StateKey::Alias(_) | StateKey::Timed(_))
+    };
+    for (key, value) in ledger.state.iter().filter(|(key, _)| is_shown(key)) {
+        let named: String = key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        out.bytes(&format!("state.5.{named}"), &value);
+    }
+    out.digest("state_root.5", &ledger.executor.point().state_root);
 }
 
 /// The signing key of `aba` is the seed `616261` followed by 29 zero bytes; the others' likewise.
@@ -80,6 +119,9 @@ fn vectors() -> String {
     let mut membership = body(chain, vec![admit("wb"), set("wb", "wb"), unset("aba")]);
     membership.nonce = b"members".to_vec();
     out.transaction("membership", &chain, &ledger.sign(&membership, &["nbc"]));
+    let mut accounts = body(chain, accounts_operations());
+    accounts.nonce = b"accounts".to_vec();
+    out.transaction("accounts", &chain, &ledger.sign(&accounts, &["aba", "nbc"]));
 
     ledger.execute(vec![smallest, full, broke]);
     ledger.execute(vec![stranger, repeat]);
@@ -112,6 +154,7 @@ fn vectors() -> String {
         out.bytes(&format!("receipt_proof.{checkpoint}"), &proof.encode());
     }
     of_a_report(&mut out, &mut ledger);
+    of_accounts(&mut out, &mut ledger);
     for code in RejectionCode::ALL {
         out.text(&format!("rejection.{}", code.number()), code.name());
     }

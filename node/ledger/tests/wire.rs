@@ -20,13 +20,29 @@ fn full_operations() -> Vec<Operation> {
     keys.sort_unstable();
     vec![
         Operation::Transfer(transfer),
-        Operation::OpenAccount(OpenAccount { account: id("new@aba"), kind: AccountKind::Merchant, keys, threshold: 2 }),
+        Operation::OpenAccount(OpenAccount {
+            account: id("new@aba"),
+            kind: AccountKind::Merchant,
+            keys,
+            threshold: 2,
+            tier: Some(KycTier::Partial),
+        }),
         with_ref(issue("alice@aba", "USD", u64::MAX), "I"),
         redeem("alice@aba", "USD", 1),
         set("aba", "new"),
         unset("wing"),
         full_admission(),
         report(&genesis().digest(), "wing", 7),
+        close("alice@aba"),
+        rekey("alice@aba", &["ann", "ben"], 2),
+        set_status("alice@aba", AccountStatus::CreditsFrozen),
+        set_tier("alice@aba", KycTier::Full),
+        freeze("alice@aba", AccountStatus::Frozen, "court 7"),
+        with_ref(seize("alice@aba", "reserve@nbc", 1), "S"),
+        set_alias("alice@aba", "012 345 678", "សុខ ****"),
+        move_alias("alice@aba", "noin@aba", "012 345 678", "S***"),
+        remove_alias("alice@aba", "012 345 678"),
+        set_limits("KHR", KycTier::Interbank, DAILY_MAX, HOURLY_MAX),
     ]
 }
 

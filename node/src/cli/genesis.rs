@@ -8,7 +8,7 @@ use serde_json::json;
 use tonle_crypto::{Digest, PublicKey};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset, GenesisValidator,
-    Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
+    KycTier, Mode, Parameters, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
 };
 use tonle_node::key_file::KeyFile;
 
@@ -115,12 +115,13 @@ fn build(new: &New) -> anyhow::Result<Genesis> {
             let asset = Asset::new(code)?;
             Ok(GenesisAsset { asset, number: *number, exponent: *exponent, issuer: operator_id })
         })
-        .collect::<anyhow::Result<_>>()?;
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let genesis = Genesis {
         chain_name: new.chain.clone(),
         created_ms: u64::try_from(now.as_millis())?,
         participants,
+        parameters: Parameters::initial(&assets),
         assets,
         accounts: accounts(&new.accounts)?,
         validators,
@@ -167,7 +168,8 @@ fn accounts(arguments: &[String]) -> anyhow::Result<Vec<GenesisAccount>> {
     for argument in arguments {
         let (name, amount) = argument.split_once('=').unwrap_or((argument, ""));
         let id = AccountId::new(name).with_context(|| format!("account {name}"))?;
-        let account = accounts.entry(id).or_insert_with(|| Account::new(AccountKind::Wallet, &[], 0));
+        let account =
+            accounts.entry(id).or_insert_with(|| Account::new(AccountKind::Wallet, &[], 0).with_tier(KycTier::Full));
         if name == argument {
             continue;
         }
@@ -177,8 +179,7 @@ fn accounts(arguments: &[String]) -> anyhow::Result<Vec<GenesisAccount>> {
         let number = amount.trim_end_matches(code).trim_end();
         let minor = tonle_devnet::amount::parse(number, u32::from(*exponent))
             .with_context(|| format!("--account {argument}"))?;
-        let balance = Balance { asset: Asset::new(code)?, available: Amount::from_minor(minor), held: Amount::ZERO };
-        account.set_balance(balance);
+        account.set_balance(Balance::new(Asset::new(code)?, Amount::from_minor(minor), Amount::ZERO));
     }
     Ok(accounts.into_iter().map(|(id, account)| GenesisAccount { id, account }).collect())
 }

@@ -212,7 +212,7 @@ pub(super) fn account(name: AccountId, account: &Account) -> v1::Account {
         AccountKind::Settlement => v1::AccountKind::Settlement,
         AccountKind::Reserve => v1::AccountKind::Reserve,
     };
-    let status = match account.status {
+    let status = match account.effective_status() {
         AccountStatus::Active => v1::AccountStatus::Active,
         AccountStatus::DebitsFrozen => v1::AccountStatus::DebitsFrozen,
         AccountStatus::CreditsFrozen => v1::AccountStatus::CreditsFrozen,

@@ -134,6 +134,8 @@ impl PendingWrites {
             | StateKey::Validators
             | StateKey::Offence(_)
             | StateKey::Timed(_)
+            | StateKey::Parameters
+            | StateKey::Alias(_)
             | StateKey::Reference(_) => false,
         }
     }

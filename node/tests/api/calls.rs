@@ -101,7 +101,8 @@ async fn accounts_are_opened_and_money_issued_by_who_may() {
     let mut node = TestNode::start().await;
     let account = tonle_ledger::AccountId::new("shop@wing").unwrap();
     let own = SecretKey::from_seed(&[9; 32]).public();
-    let open = OpenAccount { account, kind: tonle_ledger::AccountKind::Merchant, keys: vec![own], threshold: 1 };
+    let open =
+        OpenAccount { account, kind: tonle_ledger::AccountKind::Merchant, keys: vec![own], threshold: 1, tier: None };
     let transaction = node.sign(&node.body_of(vec![Operation::OpenAccount(open)], "o"), &["wing"]);
     assert_eq!(node.pay(&transaction).await.receipt.unwrap().outcome(), v1::Outcome::Applied);
     let asset = tonle_ledger::Asset::new("KHR").unwrap();

@@ -150,12 +150,12 @@ impl Act for SendToBank {
             return Err(RejectionCode::SameAccount);
         }
         scene.check_deadline(self.expires_ms)?;
-        let working = &mut *scene.working;
+        let (working, begun_ms) = (&mut *scene.working, scene.now_ms);
         check_accounts(working, payer, bank)?;
         let SendToBank { from, to, asset, amount, .. } = *self;
         let content = TimedContent::BankTransfer(BankTransfer { from, to, asset, amount, stage: Stage::Received });
         let reference = self.instruction_ref.clone();
-        working.begin(place, Timed { ends_ms: self.expires_ms, account: from, reference, content })?;
+        working.begin(place, Timed { ends_ms: self.expires_ms, begun_ms, account: from, reference, content })?;
         Ok(vec![hold(working, payer, asset, amount)?])
     }
 
@@ -220,7 +220,7 @@ impl Act for TrackTransfer {
                 Ok(moved.to_vec())
             }
             Progress::Refused => {
-                let payer = unhold(working, from, transfer.asset, transfer.amount)?;
+                let payer = unhold(working, from, transfer.asset, transfer.amount, timed.begun_ms)?;
                 working.change_timed(place, None);
                 Ok(vec![payer])
             }

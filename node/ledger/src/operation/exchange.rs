@@ -127,7 +127,8 @@ impl Act for OfferQuote {
         let OfferQuote { maker, taker, sold, bought, .. } = *self;
         let content = TimedContent::Quote(Quote { maker, taker, sold, bought });
         let reference = self.instruction_ref.clone();
-        scene.working.begin(place, Timed { ends_ms: self.expires_ms, account: maker, reference, content })?;
+        let (ends_ms, begun_ms) = (self.expires_ms, scene.now_ms);
+        scene.working.begin(place, Timed { ends_ms, begun_ms, account: maker, reference, content })?;
         Ok(vec![hold(scene.working, payer, sold.0, sold.1)?])
     }
 
@@ -196,8 +197,8 @@ impl Act for TakeQuote {
             return Err(RejectionCode::QuoteMismatch);
         }
         let working = &mut *scene.working;
-        let [gives, gets] = capture(working, maker, taker, quote.sold.0, quote.sold.1)?;
         let pays = debit(working, taker, quote.bought.0, quote.bought.1)?;
+        let [gives, gets] = capture(working, maker, taker, quote.sold.0, quote.sold.1)?;
         let is_paid = credit(working, maker, quote.bought.0, quote.bought.1)?;
         working.change_timed(place, None);
         Ok(vec![gives, gets, pays, is_paid])

@@ -56,6 +56,18 @@ impl Fields<'_> {
         let stated = u8::try_from(self.uint(number).named(field)?).ok();
         stated.and_then(from).ok_or(Rejection::malformed(field))
     }
+    /// The same, and 0 stands for none of them.
+    pub(super) fn optional_choice<T>(
+        &mut self,
+        number: u32,
+        field: &'static str,
+        from: impl Fn(u8) -> Option<T>,
+    ) -> Parsed<Option<T>> {
+        match self.uint(number).named(field)? {
+            0 => Ok(None),
+            stated => u8::try_from(stated).ok().and_then(from).map(Some).ok_or(Rejection::malformed(field)),
+        }
+    }
     /// A key of 32 bytes that is not weak.
     pub(super) fn key(&mut self, number: u32, field: &'static str) -> Parsed<PublicKey> {
         key(self.bytes(number).named(field)?, field)

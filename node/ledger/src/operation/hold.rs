@@ -121,6 +121,7 @@ impl Act for PlaceHold {
             place,
             Timed {
                 ends_ms: self.expires_ms,
+                begun_ms: scene.now_ms,
                 account: self.from,
                 reference: self.instruction_ref.clone(),
                 content: TimedContent::Hold(content),
@@ -188,7 +189,8 @@ impl Act for CaptureHold {
         let left = hold.amount.checked_sub(self.amount).ok_or(RejectionCode::HoldExceeded)?;
         let working = &mut *scene.working;
         let [payer, payee] = capture(working, from, to, hold.asset, self.amount)?;
-        let payer = if self.last && !left.is_zero() { unhold(working, from, hold.asset, left)? } else { payer };
+        let payer =
+            if self.last && !left.is_zero() { unhold(working, from, hold.asset, left, timed.begun_ms)? } else { payer };
         let rest = (!self.last && !left.is_zero()).then_some(TimedContent::Hold(Hold { amount: left, ..hold }));
         working.change_timed(place, rest.map(|content| Timed { content, ..timed }));
         Ok(vec![payer, payee])
@@ -223,8 +225,8 @@ impl Act for ReleaseHold {
     /// Whatever the accounts may do otherwise: money that nobody claims goes back.
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
         let [from, _] = scene.touched.accounts;
-        let (place, _, hold) = standing(scene, &self.from, &self.to)?;
-        let payer = unhold(scene.working, from, hold.asset, hold.amount)?;
+        let (place, timed, hold) = standing(scene, &self.from, &self.to)?;
+        let payer = unhold(scene.working, from, hold.asset, hold.amount, timed.begun_ms)?;
         scene.working.change_timed(place, None);
         Ok(vec![payer])
     }

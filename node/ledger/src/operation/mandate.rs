@@ -154,7 +154,7 @@ impl Act for GrantMandate {
             number: 0,
             collected: Amount::ZERO,
         });
-        working.replace_account(place, account);
+        working.put_account(place, account);
         Ok(Vec::new())
     }
 
@@ -212,7 +212,7 @@ impl Act for Collect {
         if let Some(slot) = account.mandates.get_mut(at) {
             *slot = collected;
         }
-        working.replace_account(place, account);
+        working.put_account(place, account);
         let payer = debit(working, from, self.asset, self.amount)?;
         let payee = credit(working, to, self.asset, self.amount)?;
         Ok(vec![payer, payee])
@@ -245,7 +245,7 @@ impl Act for RevokeMandate {
         let (place, mut account) = payer(scene.working, from)?;
         let (at, _) = standing(&account, &self.mandate_ref, &self.to)?;
         account.mandates.remove(at);
-        scene.working.replace_account(place, account);
+        scene.working.put_account(place, account);
         Ok(Vec::new())
     }
 

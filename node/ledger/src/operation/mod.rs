@@ -4,13 +4,16 @@
 //! Must not know: who may ask for it (that is `authority`).
 
 mod account;
+mod alias;
 mod bank_transfer;
 mod exchange;
 mod fields;
 mod hold;
+mod limits;
 mod mandate;
 mod misbehaviour;
 pub(crate) mod money;
+mod order;
 mod participant;
 mod request;
 mod returns;
@@ -18,12 +21,15 @@ mod supply;
 mod transfer;
 mod validator;
 
-pub use account::OpenAccount;
+pub use account::{CloseAccount, OpenAccount, SetAccountKeys, SetAccountStatus, SetTier};
+pub use alias::{MoveAlias, RemoveAlias, SetAlias};
 pub use bank_transfer::{Progress, SendToBank, TrackTransfer};
 pub use exchange::{OfferQuote, TakeQuote};
 pub use hold::{CaptureHold, PlaceHold, ReleaseHold};
+pub use limits::SetLimits;
 pub use mandate::{Collect, GrantMandate, RevokeMandate};
 pub use misbehaviour::ReportMisbehaviour;
+pub use order::{FreezeAccount, Seize};
 pub use participant::AddParticipant;
 pub use request::{AcceptRequest, CancelRequest, DeclineRequest, RequestToPay};
 pub use returns::{PaymentKind, Return};
@@ -114,6 +120,10 @@ pub(crate) trait Act {
     fn original(&self) -> Option<(Scope, &Reference)> {
         None
     }
+    /// The alias that it sets, moves or removes.
+    fn alias(&self) -> Option<Digest> {
+        None
+    }
     /// Its reference, when it has one, and what makes another operation with this reference the same.
     fn instruction(&self) -> Option<Instruction<'_>> {
         None
@@ -147,6 +157,9 @@ impl<T: Act> Act for Box<T> {
     }
     fn original(&self) -> Option<(Scope, &Reference)> {
         self.as_ref().original()
+    }
+    fn alias(&self) -> Option<Digest> {
+        self.as_ref().alias()
     }
     fn instruction(&self) -> Option<Instruction<'_>> {
         self.as_ref().instruction()
@@ -263,6 +276,26 @@ operations! {
     17 DeclineRequest(Box<DeclineRequest>) = "decline_request",
     /// Ask no longer.
     18 CancelRequest(Box<CancelRequest>) = "cancel_request",
+    /// Close an account without money.
+    20 CloseAccount(CloseAccount) = "close_account",
+    /// Replace an account's own keys.
+    21 SetAccountKeys(SetAccountKeys) = "set_account_keys",
+    /// Say what may leave and enter an account, as far as its keeper is concerned.
+    22 SetAccountStatus(SetAccountStatus) = "set_account_status",
+    /// Say how well an account's keeper knows whose it is.
+    23 SetTier(SetTier) = "set_tier",
+    /// Put an order on an account that freezes it, or lift one.
+    24 FreezeAccount(FreezeAccount) = "freeze_account",
+    /// Move money of an account to another under an order.
+    25 Seize(Box<Seize>) = "seize",
+    /// Make an alias stand for an account.
+    26 SetAlias(Box<SetAlias>) = "set_alias",
+    /// Make an alias stand for another account of the same participant.
+    27 MoveAlias(Box<MoveAlias>) = "move_alias",
+    /// End an alias.
+    28 RemoveAlias(RemoveAlias) = "remove_alias",
+    /// Replace what accounts of a tier may spend of an asset.
+    29 SetLimits(SetLimits) = "set_limits",
     /// Let an account collect, up to a cap in each period.
     40 GrantMandate(Box<GrantMandate>) = "grant_mandate",
     /// Collect under a mandate.

@@ -166,7 +166,8 @@ impl Act for RequestToPay {
         let RequestToPay { from, to, asset, amount, .. } = *self;
         let content = TimedContent::Request(PaymentRequest { from, to, asset, amount });
         let reference = self.instruction_ref.clone();
-        scene.working.begin(place, Timed { ends_ms: self.expires_ms, account: to, reference, content })?;
+        let (ends_ms, begun_ms) = (self.expires_ms, scene.now_ms);
+        scene.working.begin(place, Timed { ends_ms, begun_ms, account: to, reference, content })?;
         Ok(Vec::new())
     }
 

@@ -198,6 +198,7 @@ impl Act for Return {
         let returned = returned.ok_or(RejectionCode::ReturnExceedsOriginal)?;
         let timed = Timed {
             ends_ms: hour_end_ms(hour(taken_ms)).saturating_add(REFERENCE_LIFE_MS),
+            begun_ms: taken_ms,
             account: self.original_account(),
             reference: self.original_ref.clone(),
             content: TimedContent::Returned(Returned { from: self.from, returned }),

@@ -3,7 +3,7 @@
 //! Must not know: who signed.
 
 use super::fields::Parsed;
-use super::money::{check_accounts, check_amount, credit, debit};
+use super::money::{check_accounts, check_amount, credit, take};
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
@@ -128,7 +128,7 @@ impl Act for Redeem {
         let working = &mut *scene.working;
         check_amount(working, self.amount, self.asset)?;
         check_accounts(working, from, None)?;
-        let payer = debit(working, from, self.asset, self.amount)?;
+        let payer = take(working, from, self.asset, self.amount)?;
         let supply = working.asset(self.asset).ok_or(RejectionCode::AssetUnknown)?.supply;
         let supply = supply.checked_sub(u128::from(self.amount.minor())).ok_or(RejectionCode::AmountOverflow)?;
         working.set_supply(self.asset, supply);

@@ -84,12 +84,15 @@ pub enum TimedContent {
 /// Something that ends at a block time, as the state records it.
 ///
 /// ```text
-/// end u64 (ms) ‖ account ‖ reference ‖ kind u8 ‖ what is drawn at the kind      (texts: u32 length, then ASCII)
+/// end u64 (ms) ‖ begun u64 (ms) ‖ account ‖ reference ‖ kind u8 ‖ what is drawn at the kind
+///                                                                                (texts: u32 length, then ASCII)
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timed {
     /// First block time at which it is no more, ms since the Unix epoch.
     pub ends_ms: u64,
+    /// The block time at which it began, ms since the Unix epoch: what it keeps counts in that day.
+    pub begun_ms: u64,
     /// The account whose reference names it.
     pub account: AccountId,
     /// The reference.
@@ -139,7 +142,7 @@ impl Timed {
 
 impl Canonical for Timed {
     fn encode_to(&self, writer: &mut Writer) {
-        writer.u64(self.ends_ms).value(&self.account).value(&self.reference);
+        writer.u64(self.ends_ms).u64(self.begun_ms).value(&self.account).value(&self.reference);
         writer.u8(self.kind().number());
         match &self.content {
             TimedContent::Hold(hold) => writer.value(hold),
@@ -150,7 +153,8 @@ impl Canonical for Timed {
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let (ends_ms, account, reference) = (reader.u64()?, reader.value()?, reader.value()?);
+        let (ends_ms, begun_ms) = (reader.u64()?, reader.u64()?);
+        let (account, reference) = (reader.value()?, reader.value()?);
         let content = match reader.u8()? {
             1 => TimedContent::Hold(reader.value()?),
             2 => TimedContent::BankTransfer(reader.value()?),
@@ -159,7 +163,7 @@ impl Canonical for Timed {
             5 => TimedContent::Quote(reader.value()?),
             _ => return Err(CodecError::Invalid("timed")),
         };
-        Ok(Timed { ends_ms, account, reference, content })
+        Ok(Timed { ends_ms, begun_ms, account, reference, content })
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 mod payments;
@@ -154,10 +155,13 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (EvidenceInvalid, On(accused, vec![spoilt(accuse("wing", 1)), accuse("aba", 1)])),
     ];
     rows.extend(payments::rows());
+    rows.extend(accounts::rows());
     rows.extend([
         (InsufficientFunds, Signed(vec![transfer_of("USD", "sok@canadia", "full@aba", 11)], unchanged, &["canadia"])),
         (AmountOverflow, Signed(vec![transfer_of("USD", "alice@aba", "full@aba", 11)], unchanged, &["aba"])),
     ]);
+    // The groups have their numbers one between the other.
+    rows.sort_by_key(|(code, _)| code.number());
     rows
 }
 
