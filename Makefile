@@ -11,10 +11,10 @@ KILLS ?= 500
 RATE ?= 1000
 SPAN ?= 10m
 
-.PHONY: help setup setup-tests build devnet test check advisories bench soak
+.PHONY: help setup setup-tests build devnet test check advisories bench bench-parts bench-instructions accept-instructions soak
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the build lacks (libclang, clang++)
 	@.ci/setup
@@ -39,10 +39,22 @@ advisories: setup ## known advisories against Cargo.lock: their database is fetc
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	cargo deny check advisories
 
-bench: build ## measure networks of validators against what the machine could do (all scenarios: about fifty minutes), then the ledger and the transport alone
+bench: build bench-parts ## measure networks of validators against what the machine could do (all scenarios: about fifty minutes), after the inner parts, and the transport alone
 	$(TONLE) devnet bench
 	cargo run --release --package tonle-ledger --example throughput -- 1000000 200000
 	cargo run --release --package tonle-node --example network_latency
+
+bench-parts: setup ## measure the inner parts one by one (three minutes, and the build)
+	cargo bench --package tonle-consensus --package tonle-ledger --package tonle-replica --package tonle-node \
+		--bench engine --bench certificates --bench batches --bench execute --bench state_root --bench storage
+
+bench-instructions: ## count the instructions of the deterministic parts; fails more than 5 % above docs/performance/instructions.txt
+	@.ci/setup instructions
+	@.ci/instructions
+
+accept-instructions: ## take the instructions counted now as the ones to compare with
+	@.ci/setup instructions
+	@.ci/instructions accept
 
 soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 TONLE_WAN=100 cargo test --release --package tonle-simulator

@@ -235,6 +235,14 @@ impl Outcome {
     pub(crate) fn tps(&self) -> f64 {
         self.report.tps
     }
+    /// The longest time between two final receipts, in milliseconds.
+    pub(crate) fn longest_gap_ms(&self) -> f64 {
+        (self.tally.counts().longest_gap.as_secs_f64() * 10_000.0).round() / 10.0
+    }
+    /// Transfers that a node was too busy to take, each as often as that happened.
+    pub(crate) fn turned_away(&self) -> u64 {
+        self.tally.counts().turned_away
+    }
     /// How long they took.
     pub(crate) fn latency_ms(&self) -> LatencyMs {
         self.report.latency_ms

@@ -14,22 +14,26 @@ use tokio::time::{interval, sleep};
 use super::Store;
 use super::effort::{AFTER_KILL, BATCH, Effort};
 use super::growth::grow;
+use super::idle::Idle;
 use super::machine::Machine;
-use super::measure::{Point, Sample, Tried, at_rate, sample, sample_beside};
+use super::measure::{Point, Sample, Tried, at_rate, sample, sample_beside, sample_of};
 use super::network::Network;
+use super::overload::{self, Overload};
 use super::reads::Explorer;
 use super::report::{Beside, Measured};
 use super::restart;
 use super::scenario::Scenario;
 use super::search::Search;
 use crate::control::Request;
-use crate::load::{Accounts, Law};
+use crate::load::{Accounts, Demand, Law};
 
 /// Validators, unless a scenario says otherwise.
 const VALIDATORS: usize = 4;
 /// Where the searches begin, in transfers a second.
 const FIRST_SINGLE: u32 = 500;
 const FIRST_BATCHED: u32 = 16_000;
+/// Scenario d: transfers a second while a validator is killed. Low enough that three carry it on a small machine.
+const KILL_RATE: u32 = 100;
 /// Scenario e: half of a round trip of 50 ms.
 const DELAY_MS: u64 = 25;
 /// Scenario e: one link is cut for this long, every so often, so that each is cut for 5 % of the time.
@@ -76,8 +80,15 @@ impl Course<'_> {
             .await?;
             let bench = Bench { network: &network, course: self };
             match scenario {
-                Scenario::A => found.points.extend(bench.rates("").await?),
-                Scenario::B => bench.highest("highest", FIRST_SINGLE, 1, &mut found).await?,
+                Scenario::A => {
+                    self.bar.set_message("a: nothing is sent");
+                    found.idle = Some(Idle::measure(&network, self.effort.span).await?);
+                    found.points.extend(bench.rates("").await?);
+                }
+                Scenario::B => {
+                    bench.highest("highest", FIRST_SINGLE, 1, &mut found).await?;
+                    bench.overload(&mut found).await?;
+                }
                 Scenario::C => bench.highest("highest", FIRST_BATCHED, BATCH, &mut found).await?,
                 Scenario::D => bench.without_one(&mut found).await?,
                 Scenario::E => found.points.extend(bench.disturbed().await?),
@@ -166,10 +177,41 @@ impl Bench<'_> {
         Ok(held)
     }
 
-    /// Scenario d.
+    /// Scenario b, at the end: twice its highest rate, so that every node has more than it can take.
+    async fn overload(&self, found: &mut Measured) -> Result<()> {
+        let Some(best) = found.best.clone() else { return Ok(()) };
+        let rate = best.rate.saturating_mul(overload::TIMES);
+        let mut samples = Vec::new();
+        for _ in 0..self.course.effort.runs {
+            self.course.bar.set_message(format!("overload: {rate} transfers/s"));
+            let demand = at_rate(self.network, rate, 1, self.course.effort.span);
+            samples.push(sample_of(self.network, &Demand { in_flight: overload::IN_FLIGHT, ..demand }).await?);
+        }
+        let point = self.point("overload", (rate, 1), &samples)?;
+        found.overload = Some(Overload::of(point, &best));
+        Ok(())
+    }
+
+    /// Scenario d. First the moment of the kill, whose longest gap counts, then the time after it.
     async fn without_one(&self, found: &mut Measured) -> Result<()> {
         let last = self.network.names().pop().context("a validator")?;
-        restart::kill(self.network, &last).await?;
+        let (runs, span) = (self.course.effort.runs, self.course.effort.span);
+        let mut samples = Vec::new();
+        for run in 0..runs {
+            if run > 0 {
+                restart::start(self.network, &last).await?;
+            }
+            self.course.bar.set_message(format!("{last} is killed, run {} of {runs}", run + 1));
+            let killed = async {
+                sleep(span / 3).await;
+                // When it cannot be killed, the measurement ends and says so.
+                if restart::kill(self.network, &last).await.is_ok() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            samples.push(sample_beside(self.network, &at_rate(self.network, KILL_RATE, 1, span), killed).await?);
+        }
+        found.points.push(self.point("one is killed", (KILL_RATE, 1), &samples)?);
         sleep(AFTER_KILL).await;
         found.points.extend(self.rates("one killed").await?);
         self.highest("one killed, highest", FIRST_SINGLE, 1, found).await

@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::growth::Growth;
+use super::idle::Idle;
 use super::measure::Tried;
+use super::overload::Overload;
 use super::plot::{Curve, draw};
 use super::report::{Beside, Measured, Report};
 use crate::screen::utc;
@@ -75,6 +77,11 @@ fn section(measured: &Measured) -> String {
     if let Some(beside) = &measured.beside {
         out.push_str(&markdown(&Beside::HEADINGS, &beside.rows()));
         out.push_str(&format!("\n{}.\n", beside.ratio()));
+    }
+    let lines =
+        measured.idle.as_ref().map(Idle::text).into_iter().chain(measured.overload.as_ref().map(Overload::text));
+    for line in lines {
+        out.push_str(&format!("\n{line}.\n"));
     }
     out
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::growth::Extent;
+use super::idle::SETTLING;
 use super::scenario::Scenario;
 use crate::load::Law;
 
@@ -89,8 +90,8 @@ impl Effort {
             law: asked.law,
             span,
             runs: 1,
-            tries: 4,
-            try_span: span,
+            tries: 3,
+            try_span: Duration::from_millis(1_500),
             rates: &[100],
             extent: Extent { transfers: asked.transfers.unwrap_or(QUICK_TRANSFERS), batch: BATCH, parts: QUICK_PARTS },
             around: QUICK_AROUND,
@@ -120,9 +121,11 @@ impl Effort {
         let highest = self.search() + self.at_rate();
         let network = self.around + Self::opening(self.accounts);
         match scenario {
-            Scenario::A => network + at_rates,
-            Scenario::B | Scenario::C => network + highest,
-            Scenario::D => network + AFTER_KILL + at_rates + highest,
+            Scenario::A => network + SETTLING + self.span + at_rates,
+            // Overload takes as long again to be worked off.
+            Scenario::B => network + highest + self.at_rate() + self.span * u32::try_from(self.runs).unwrap_or(1),
+            Scenario::C => network + highest,
+            Scenario::D => network + self.at_rate() * 2 + AFTER_KILL + at_rates + highest,
             Scenario::E => network + at_rates * 2,
             Scenario::F => (network + self.at_rate() + highest) * 4,
             Scenario::G => {

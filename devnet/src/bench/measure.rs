@@ -26,6 +26,10 @@ pub(super) struct Sample {
     pub(super) tps: f64,
     pub(super) latency_ms: LatencyMs,
     pub(super) failed: u64,
+    /// The longest time between two final receipts.
+    pub(super) gap_ms: f64,
+    /// Transfers that a node was too busy to take, each as often as that happened.
+    pub(super) turned_away: u64,
     pub(super) rss_mb: Vec<u64>,
     /// Processor time of all validators together, and of the load, in microseconds for each final transfer.
     pub(super) nodes_cpu_us: f64,
@@ -57,6 +61,10 @@ pub(super) struct Point {
     pub(super) spread: Spread,
     /// Transfers not known to be final.
     pub(super) failed: u64,
+    /// The longest time between two final receipts, of all runs.
+    pub(super) gap_ms: f64,
+    /// Answers that said RESOURCE_EXHAUSTED, in transfers.
+    pub(super) turned_away: u64,
     pub(super) rss_mb: Vec<u64>,
     /// Processor time for each final transfer, in microseconds: all validators together, and the load.
     pub(super) nodes_cpu_us: f64,
@@ -131,15 +139,18 @@ pub(super) async fn sample_beside(
     beside: impl Future<Output = ()>,
 ) -> Result<Sample> {
     let processes = network.processes();
-    let time = || -> Duration { processes.iter().filter_map(|process| cpu_time(*process)).sum() };
+    let times = || -> Vec<Option<Duration>> { processes.iter().map(|process| cpu_time(*process)).collect() };
     let own = || cpu_time(std::process::id()).unwrap_or_default();
-    let (nodes_before, own_before) = (time(), own());
+    let (nodes_before, own_before) = (times(), own());
     let client = network.client()?;
     let sent = tokio::select! {
         sent = load::send(&network.directory, &client, demand, &network.screen) => sent?,
         () = beside => bail!("what runs beside the load ended"),
     };
-    let (nodes, load) = (time().saturating_sub(nodes_before), own().saturating_sub(own_before));
+    // One that was killed meanwhile is left out.
+    let (nodes_after, load) = (times(), own().saturating_sub(own_before));
+    let alive = nodes_after.iter().zip(&nodes_before).filter_map(|(after, before)| after.zip(*before));
+    let nodes = alive.map(|(after, before)| after.saturating_sub(before)).sum();
     let outcome = sent.judged(&network.directory, &client).await;
     if let Some(wrong) = outcome.wrong() {
         bail!("{:?} in transactions of {}: {wrong}", demand.pace, demand.batch);
@@ -150,6 +161,8 @@ pub(super) async fn sample_beside(
         tps: outcome.tps(),
         latency_ms: outcome.latency_ms(),
         failed: outcome.failed(),
+        gap_ms: outcome.longest_gap_ms(),
+        turned_away: outcome.turned_away(),
         rss_mb: outcome.rss_mb().to_vec(),
         nodes_cpu_us: each(nodes),
         load_cpu_us: each(load),
@@ -207,6 +220,8 @@ impl Point {
                 p99_ms: ends(|sample| sample.latency_ms.p99.unwrap_or(0.0)),
             },
             failed: samples.iter().map(|sample| sample.failed).sum(),
+            gap_ms: samples.iter().map(|sample| sample.gap_ms).fold(0.0, f64::max),
+            turned_away: samples.iter().map(|sample| sample.turned_away).sum(),
             rss_mb: samples.iter().max_by_key(|sample| sample.rss_mb.iter().max()).map(|most| most.rss_mb.clone())?,
             nodes_cpu_us: median(|sample| sample.nodes_cpu_us)?,
             load_cpu_us: median(|sample| sample.load_cpu_us)?,
@@ -227,6 +242,8 @@ mod tests {
             tps,
             latency_ms,
             failed: 0,
+            gap_ms: p99 * 3.0,
+            turned_away: 2,
             rss_mb: vec![40, 50],
             nodes_cpu_us: 900.0,
             load_cpu_us: 100.0,
@@ -248,6 +265,7 @@ mod tests {
         assert_eq!((point.tps, point.ratio, point.latency_ms.p99), (990.0, Some(0.248), Some(40.0)));
         assert_eq!((point.spread.tps, point.spread.p99_ms), ([980.0, 1_000.0], [20.0, 90.0]));
         assert_eq!((point.runs, point.held, point.latency_ms.p90), (3, true, None));
+        assert_eq!((point.gap_ms, point.turned_away), (270.0, 6));
         let slow = [sample(1_000.0, 90.0), sample(940.0, 90.0)];
         assert!(!Point::of("", 4, (1_000, 1), &slow, None).unwrap().held, "one run fell short");
         assert!(Point::of("", 4, (1, 1), &[], None).is_none());

@@ -8,8 +8,10 @@ use std::process::Command;
 use serde::Serialize;
 
 use super::growth::Growth;
+use super::idle::Idle;
 use super::machine::Machine;
 use super::measure::{Point, Tried};
+use super::overload::Overload;
 use super::reads::Read;
 use super::scenario::Scenario;
 use crate::amount::separated;
@@ -46,6 +48,12 @@ pub(super) struct Measured {
     /// Scenario h.
     #[serde(flatten)]
     pub(super) beside: Option<Beside>,
+    /// Scenario a: what the network took before anything was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) idle: Option<Idle>,
+    /// Scenario b: twice the highest rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) overload: Option<Overload>,
 }
 
 /// Reads beside a load.
@@ -122,16 +130,27 @@ fn commit() -> Option<String> {
 impl Measured {
     /// Nothing yet.
     pub(super) fn new(what: &'static str) -> Self {
-        Measured { what, best: None, points: Vec::new(), tried: Vec::new(), growth: None, beside: None }
+        Measured {
+            what,
+            best: None,
+            points: Vec::new(),
+            tried: Vec::new(),
+            growth: None,
+            beside: None,
+            idle: None,
+            overload: None,
+        }
     }
 
     /// A row for each point, under [`Measured::HEADINGS`].
     pub(super) fn rows(&self) -> Vec<Vec<String>> {
-        self.points.iter().chain(&self.best).map(row).collect()
+        let overload = self.overload.as_ref().map(|overload| &overload.point);
+        self.points.iter().chain(&self.best).chain(overload).map(row).collect()
     }
 
-    /// Of the columns; memory is the largest validator's.
-    pub(super) const HEADINGS: [&str; 12] = [
+    /// Of the columns: the longest time between two final receipts, what was told to try later; memory is the largest
+    /// validator's.
+    pub(super) const HEADINGS: [&str; 14] = [
         "",
         "validators",
         "asked/s",
@@ -141,6 +160,8 @@ impl Measured {
         "p50 ms",
         "p99 ms",
         "spread of p99",
+        "gap ms",
+        "turned away",
         "CPU us: nodes",
         "load",
         "MiB",
@@ -160,6 +181,8 @@ impl Measured {
             parts.push(table(&Beside::HEADINGS, &beside.rows()));
             parts.push(beside.ratio());
         }
+        parts.extend(self.idle.as_ref().map(Idle::text));
+        parts.extend(self.overload.as_ref().map(Overload::text));
         parts.join("\n")
     }
 }
@@ -177,6 +200,8 @@ fn row(point: &Point) -> Vec<String> {
         ms(point.latency_ms.p50),
         ms(point.latency_ms.p99),
         format!("{least:.0} to {most:.0}"),
+        format!("{:.0}", point.gap_ms),
+        separated(point.turned_away),
         format!("{:.0}", point.nodes_cpu_us),
         format!("{:.0}", point.load_cpu_us),
         point.rss_mb.iter().max().map_or("-".to_owned(), u64::to_string),

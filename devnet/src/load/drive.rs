@@ -128,7 +128,10 @@ async fn submit(routes: &Routes, place: usize, transaction: Bytes, intended: Ins
                 tally.failed(format!("{} ({})", reason(&last), last.message()), transfers, Instant::now());
                 return;
             }
-            Advice::Later(pause) => sleep(pause.min(left)).await,
+            Advice::Later(pause) => {
+                tally.turned_away(transfers);
+                sleep(pause.min(left)).await;
+            }
             Advice::Elsewhere => {
                 routes.leave_out(route);
                 if tried.is_multiple_of(routes.nodes.len()) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tonle_proto::v1::{Outcome, Receipt, operation_result};
 
@@ -29,6 +29,11 @@ pub(super) struct Counts {
     pub(super) last: Option<Instant>,
     /// When the first was answered, and what was final then.
     first_answer: Option<(Instant, u64)>,
+    /// When the last one was applied, and the longest time between two that were.
+    last_applied: Option<Instant>,
+    pub(super) longest_gap: Duration,
+    /// Answers that said: too much to do, try later. In transfers, each as often as it was turned away.
+    pub(super) turned_away: u64,
     /// Of the finalized transfers.
     pub(super) latencies: Latencies,
 }
@@ -48,6 +53,9 @@ impl Tally {
             first: None,
             last: None,
             first_answer: None,
+            last_applied: None,
+            longest_gap: Duration::ZERO,
+            turned_away: 0,
             latencies: Latencies::new(),
         };
         Tally(Mutex::new(counts))
@@ -87,6 +95,12 @@ impl Tally {
         counts.highest_block = counts.highest_block.max(receipt.height);
         counts.last = Some(now);
         counts.first_answer.get_or_insert((now, applied));
+        if applied > 0 {
+            let last = counts.last_applied.map_or(now, |last| last.max(now));
+            let gap = counts.last_applied.map_or(Duration::ZERO, |before| last.saturating_duration_since(before));
+            counts.longest_gap = counts.longest_gap.max(gap);
+            counts.last_applied = Some(last);
+        }
         for code in rejected {
             *counts.reasons.entry(code).or_default() += 1;
         }
@@ -109,6 +123,11 @@ impl Tally {
         counts.failed += transfers;
         counts.last = Some(now);
         *counts.reasons.entry(reason).or_default() += transfers;
+    }
+
+    /// A node was too busy to take a transaction. It is sent again.
+    pub(super) fn turned_away(&self, transfers: u64) {
+        self.lock().turned_away += transfers;
     }
 
     /// The counts at this moment.
@@ -204,6 +223,25 @@ mod tests {
         tally.begin(start);
         tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(10));
         assert!((tally.counts().steady_rate() - 100.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn the_longest_gap_lies_between_two_that_were_applied() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let tally = Tally::new();
+        tally.begin(start);
+        tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(900));
+        assert_eq!(tally.counts().longest_gap, Duration::ZERO, "the wait for the first is its latency");
+        tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(1_000));
+        // What was not applied does not end a gap; nor does an answer that was counted late.
+        tally.answered(&receipt(Outcome::Repeated, &[]), 1, start, at(1_200));
+        tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(950));
+        tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(1_300));
+        tally.answered(&receipt(Outcome::Applied, &[None]), 1, start, at(1_350));
+        tally.turned_away(3);
+        let counts = tally.counts();
+        assert_eq!((counts.longest_gap, counts.turned_away, counts.submitted), (Duration::from_millis(300), 3, 6));
     }
 
     #[test]

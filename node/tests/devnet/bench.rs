@@ -20,6 +20,7 @@ fn check_point(point: &Value, batch: u64) {
     assert_eq!(point["rss_mb"].as_array().unwrap().len(), 4);
     assert!(positive(&point["latency_ms"]["p50"]) <= positive(&point["latency_ms"]["p99"]));
     assert!(positive(&point["nodes_cpu_us"]) > 0.0);
+    positive(&point["gap_ms"]);
     if batch == 1 {
         let ratio = tps / positive(&point["bound_tps"]);
         assert!((positive(&point["ratio"]) - ratio).abs() < 0.01, "{point}");
@@ -44,6 +45,7 @@ fn the_quick_benchmark_measures_machine_and_networks_and_leaves_nothing() {
     let points = scenarios["a"]["points"].as_array().unwrap();
     assert_eq!(points.len(), 1);
     check_point(&points[0], 1);
+    check_idle(&scenarios["a"]["idle"]);
     // On a machine on which no rate holds, there is no highest one; but rates were tried.
     for (letter, batch) in [("b", 1), ("c", 1_000)] {
         assert!(!scenarios[letter]["tried"].as_array().unwrap().is_empty());
@@ -51,10 +53,24 @@ fn the_quick_benchmark_measures_machine_and_networks_and_leaves_nothing() {
             check_point(&scenarios[letter], batch);
         }
     }
+    if let Some(overload) = scenarios["b"].get("overload") {
+        check_point(overload, 1);
+        assert_eq!(overload["rate"].as_u64().unwrap(), 2 * scenarios["b"]["rate"].as_u64().unwrap());
+        let kept = positive(&overload["tps"]) / positive(&scenarios["b"]["tps"]);
+        assert!((positive(&overload["kept"]) - kept).abs() < 0.01, "{overload}");
+    }
     check_growth(&scenarios["g"]);
     check_reads(&scenarios["h"]);
     assert!(!folder.path().join("bench").exists(), "the networks are gone");
     check_document(&folder.path().join("results"));
+}
+
+/// Four validators without anything to order make heartbeats only.
+fn check_idle(idle: &Value) {
+    let span = positive(&idle["span_s"]);
+    assert_eq!(idle["core_percent"].as_array().unwrap().len(), 4);
+    let blocks = positive(&idle["blocks"]);
+    assert!(blocks <= span + 2.0, "{idle}: a block a second, and one at either end");
 }
 
 /// Scenario g tells of every part, and of a validator before and after all of them.
@@ -107,7 +123,16 @@ fn check_reads(measured: &Value) {
 /// The page names machine, noise and scenarios, and the plot has the tried rates.
 fn check_document(folder: &Path) {
     let page = std::fs::read_to_string(folder.join("results.md")).unwrap();
-    for part in ["| commit |", "| machine |", "| noise |", "](latency.svg)", "\n## a:", "\n## g:", "bytes a transfer"] {
+    for part in [
+        "| commit |",
+        "| machine |",
+        "| noise |",
+        "](latency.svg)",
+        "\n## a:",
+        "\n## g:",
+        "bytes a transfer",
+        "Nothing to order",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let plot = std::fs::read_to_string(folder.join("latency.svg")).unwrap();
