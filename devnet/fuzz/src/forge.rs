@@ -295,7 +295,8 @@ fn admission() -> AddParticipant {
         key: client(number).public(),
         permissions: Permissions::of(permissions),
     };
-    let mut keys = vec![may(5, &[Permission::Pay, Permission::OpenAccounts]), may(6, &[Permission::Pay])];
+    let mut keys =
+        vec![may(5, &[Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys]), may(6, &[Permission::Pay])];
     keys.sort_by_key(|entry| entry.key);
     AddParticipant {
         participant: ParticipantId::new("bank9").expect("a name"),
@@ -305,5 +306,6 @@ fn admission() -> AddParticipant {
         keys,
         pay_threshold: 2,
         open_accounts_threshold: 1,
+        manage_keys_threshold: 1,
     }
 }

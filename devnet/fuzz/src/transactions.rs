@@ -57,7 +57,7 @@ fn bounds(operation: &Operation) {
             assert!(add.keys.len() <= MAX_SIGNATURES && add.keys.windows(2).all(|pair| pair[0].key < pair[1].key));
             assert!(add.role != Role::Operator && add.pay_threshold > 0 && add.open_accounts_threshold > 0);
             assert!((1..=140).contains(&add.legal_name.len()) && add.bic.len() <= 11);
-            assert!(add.keys.iter().all(|entry| !entry.permissions.contains(Permission::Issue)));
+            assert!(add.keys.iter().all(|entry| !entry.permissions.iter().any(Permission::is_operators)));
         }
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
         Operation::Issue(_)

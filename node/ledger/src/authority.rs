@@ -49,6 +49,16 @@ const fn by(signer: Signer, permission: Permission, roles: &'static [Role]) -> R
     Rule { signer, permission: Some(permission), roles }
 }
 
+/// Is a permission under dual control? What it is needed for can be proposed by fewer keys than its threshold, and takes
+/// effect when others have approved.
+#[must_use]
+pub const fn dual_control(permission: Permission) -> bool {
+    match permission {
+        Permission::Issue | Permission::Seize | Permission::Govern => true,
+        Permission::Pay | Permission::OpenAccounts | Permission::ManageKeys | Permission::Freeze => false,
+    }
+}
+
 /// The table: operation, signer, permission of the key, roles.
 #[must_use]
 pub const fn rule(operation: OperationKind) -> Rule {
@@ -57,9 +67,9 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::OpenAccount => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
         OperationKind::Issue => by(Signer::Issuer, Permission::Issue, OPERATOR),
         OperationKind::Redeem => by(Signer::Issuer, Permission::Issue, OPERATOR),
-        OperationKind::SetValidator => by(Signer::Operator, Permission::Issue, OPERATOR),
-        OperationKind::RemoveValidator => by(Signer::Operator, Permission::Issue, OPERATOR),
-        OperationKind::AddParticipant => by(Signer::Operator, Permission::Issue, OPERATOR),
+        OperationKind::SetValidator => by(Signer::Operator, Permission::Govern, OPERATOR),
+        OperationKind::RemoveValidator => by(Signer::Operator, Permission::Govern, OPERATOR),
+        OperationKind::AddParticipant => by(Signer::Operator, Permission::Govern, OPERATOR),
         OperationKind::PlaceHold => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::CaptureHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
         OperationKind::ReleaseHold => by(Signer::Creditor, Permission::Pay, KEEPERS),

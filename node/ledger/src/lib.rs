@@ -53,7 +53,7 @@ mod working;
 pub use account::{Account, AccountKind, AccountStatus, Balance};
 pub use asset::AssetRecord;
 pub use audit::{Audit, audit};
-pub use authority::{Rule, Signer, rule};
+pub use authority::{Rule, Signer, dual_control, rule};
 pub use block::{BlockInput, Duplicate, Executed, HistoryEntry};
 pub use executor::{Executor, Point};
 pub use fatal::Fatal;

@@ -6,7 +6,10 @@ use tonle_crypto::PublicKey;
 
 use crate::account::ascending;
 use crate::protobuf::{Encoder, Fields, NotCanonical};
-use crate::{AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, Reference, Rejection, Text};
+use crate::{
+    AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, ParticipantKey, Permission, Permissions,
+    Reference, Rejection, Text,
+};
 
 /// What was read, or the field at fault.
 pub(crate) type Parsed<T> = Result<T, Rejection>;
@@ -71,6 +74,29 @@ impl Fields<'_> {
         }
         if ascending(keys.iter()) { Ok(keys) } else { Err(Rejection::malformed(field)) }
     }
+    /// At most 16 keys of a participant, ascending, with what each may do.
+    ///
+    /// ```text
+    /// message ParticipantKey { bytes key = 1; bool may_pay = 2; bool may_open_accounts = 3; bool may_issue = 4;
+    ///                          bool may_manage_keys = 5; bool may_freeze = 6; bool may_seize = 7; bool may_govern = 8; }
+    /// ```
+    pub(super) fn participant_keys(&mut self, number: u32, field: &'static str) -> Parsed<Vec<ParticipantKey>> {
+        let mut keys = Vec::new();
+        while let Some(bytes) = self.element(number).named(field)? {
+            if keys.len() == MAX_SIGNATURES {
+                return Err(Rejection::malformed(field));
+            }
+            let mut entry = Fields::new(bytes);
+            let key = entry.key(1, field)?;
+            let mut permissions = Vec::new();
+            for (permission, number) in Permission::ALL.into_iter().zip(2..) {
+                permissions.extend(entry.flag(number).named(field)?.then_some(permission));
+            }
+            entry.finish().named(field)?;
+            keys.push(ParticipantKey { key, permissions: Permissions::of(&permissions) });
+        }
+        if ascending(keys.iter().map(|entry| entry.key)) { Ok(keys) } else { Err(Rejection::malformed(field)) }
+    }
     /// How many of `keys` must sign: 1 to their number; 0 when there are none.
     pub(super) fn threshold(&mut self, number: u32, field: &'static str, keys: usize) -> Parsed<u8> {
         let stated = u8::try_from(self.uint(number).named(field)?).unwrap_or(u8::MAX);
@@ -88,5 +114,17 @@ impl Encoder {
     /// A text that may be missing.
     pub(super) fn optional<const MAX: usize>(&mut self, number: u32, text: Option<&Text<MAX>>) -> &mut Self {
         self.bytes(number, text.map(|text| text.as_str().as_bytes()).unwrap_or_default())
+    }
+    /// Keys of a participant.
+    pub(super) fn participant_keys(&mut self, number: u32, keys: &[ParticipantKey]) -> &mut Self {
+        for entry in keys {
+            let mut inner = Encoder::default();
+            inner.bytes(1, entry.key.as_bytes());
+            for (permission, number) in Permission::ALL.into_iter().zip(2..) {
+                inner.uint(number, u64::from(entry.permissions.contains(permission)));
+            }
+            self.element(number, &inner.finish());
+        }
+        self
     }
 }
