@@ -52,6 +52,8 @@ pub(crate) struct Scan {
     pub(crate) validators: Option<Validators>,
     pub(crate) offences: Offences,
     pub(crate) deadlines: Deadlines,
+    /// How many accounts of each participant have money.
+    pub(crate) moneyed: BTreeMap<ParticipantId, usize>,
     balances: BTreeMap<Asset, u128>,
     accounts: u64,
 }
@@ -74,8 +76,13 @@ impl Scan {
             StateKey::ReferenceBucket(hour) => {
                 self.reference_buckets.insert(hour, bucket(value).map_err(corrupt)?);
             }
-            StateKey::Account(_) => {
-                add_balances(&mut self.balances, &Account::decode(value).map_err(corrupt)?)?;
+            StateKey::Account(id) => {
+                let account = Account::decode(value).map_err(corrupt)?;
+                add_balances(&mut self.balances, &account)?;
+                if !account.balances().is_empty() {
+                    let count = self.moneyed.entry(id.participant()).or_insert(0);
+                    *count = count.saturating_add(1);
+                }
                 self.accounts = self.accounts.saturating_add(1);
             }
             StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),

@@ -26,6 +26,8 @@ pub enum Signer {
     Issuer,
     /// Any one participant whose role it is.
     Operator,
+    /// The participant that it is about; or, instead, an operator with keys that may govern.
+    ItselfOrOperator,
     /// Any one key of any participant.
     AnyParticipant,
 }
@@ -48,6 +50,9 @@ const OPERATOR: &[Role] = &[Role::Operator];
 const fn by(signer: Signer, permission: Permission, roles: &'static [Role]) -> Rule {
     Rule { signer, permission: Some(permission), roles }
 }
+
+/// What an operator needs where it stands in for others.
+const GOVERN: Rule = by(Signer::Operator, Permission::Govern, OPERATOR);
 
 /// Is a permission under dual control? What it is needed for can be proposed by fewer keys than its threshold, and takes
 /// effect when others have approved.
@@ -73,6 +78,9 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::PlaceHold => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::CaptureHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
         OperationKind::ReleaseHold => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::SetParticipantKeys => by(Signer::ItselfOrOperator, Permission::ManageKeys, ALL),
+        OperationKind::SetParticipantMode => by(Signer::Operator, Permission::Govern, OPERATOR),
+        OperationKind::RemoveParticipant => by(Signer::Operator, Permission::Govern, OPERATOR),
         OperationKind::ReportMisbehaviour => Rule { signer: Signer::AnyParticipant, permission: None, roles: ALL },
     }
 }
@@ -84,6 +92,7 @@ enum Authority {
     Account(Option<usize>),
     Participant(ParticipantId),
     Operator,
+    ItselfOrOperator(ParticipantId),
     AnyParticipant,
     Nobody,
 }
@@ -131,6 +140,7 @@ fn authority_for(working: &Working<'_>, rule: Rule, operation: &dyn Act, touched
             issuer.map_or(Authority::Nobody, Authority::Participant)
         }
         Signer::Operator => Authority::Operator,
+        Signer::ItselfOrOperator => operation.subject().map_or(Authority::Nobody, Authority::ItselfOrOperator),
         Signer::AnyParticipant => Authority::AnyParticipant,
     }
 }
@@ -166,6 +176,10 @@ impl Court<'_, '_> {
                 };
                 let signed = self.transaction.signatures().iter().any(|(key, _)| self.working.is_participants(key));
                 if signed || self.admitted.values().any(of) { Ok(()) } else { Err(RejectionCode::NotAuthorized) }
+            }
+            Authority::ItselfOrOperator(id) => {
+                let itself = self.holds(Authority::Participant(id), rule);
+                itself.or_else(|itself| best(Err(itself), self.holds(Authority::Operator, GOVERN)))
             }
             Authority::Operator => {
                 let operators = self.working.participants().filter(|participant| participant.role == Role::Operator);

@@ -6,13 +6,14 @@
 //!
 //! Must not know: where the state is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
 use crate::audit::Scan;
 use crate::offence::{Docket, Offences};
+use crate::participant::KeyCounts;
 use crate::plan::Plan;
 use crate::proof::value_digest;
 use crate::reference::{hour, hour_end_ms, references_expired};
@@ -79,7 +80,9 @@ pub struct Executor {
     point: Point,
     participants: BTreeMap<ParticipantId, Participant>,
     /// All keys of the participants.
-    keys: BTreeSet<PublicKey>,
+    keys: KeyCounts,
+    /// How many accounts of each participant have money.
+    moneyed: BTreeMap<ParticipantId, usize>,
     assets: BTreeMap<Asset, AssetRecord>,
     id_buckets: BTreeMap<u64, Digest>,
     reference_buckets: BTreeMap<u64, Digest>,
@@ -160,10 +163,15 @@ impl Executor {
         }
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
-        let Scan { participants, assets, id_buckets, reference_buckets, validators, offences, deadlines, .. } = scan;
+        let Scan {
+            participants, assets, id_buckets, reference_buckets, validators, offences, deadlines, moneyed, ..
+        } = scan;
+        let mut keys = KeyCounts::default();
+        participants.values().for_each(|participant| keys.add(participant));
         Ok(Executor {
             point,
-            keys: participants.values().flat_map(keys_of).collect(),
+            keys,
+            moneyed,
             participants,
             assets,
             id_buckets,
@@ -241,7 +249,7 @@ impl Executor {
         let tree = self.versions.tree();
         let before = Before {
             tree: &tree,
-            participants: Participants { by_id: &self.participants, keys: &self.keys },
+            participants: Participants { by_id: &self.participants, keys: &self.keys, moneyed: &self.moneyed },
             assets: &self.assets,
             validators: WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window },
             docket: Docket::new(self.judge.as_ref(), self.point.chain, &self.offences),
@@ -254,7 +262,7 @@ impl Executor {
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &mut outcome, &mut changes);
-        let Outcome { assets, admitted, validators, reported, timed, .. } = outcome;
+        let Outcome { assets, participants, filled, validators, reported, timed, .. } = outcome;
         let (tree, previous) = commit(&tree, edits, &mut changes)?;
 
         let encoded: Vec<_> = run.receipts.iter().map(encoded).collect();
@@ -270,8 +278,7 @@ impl Executor {
         self.remember(&changes);
         Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
         self.assets = assets;
-        self.keys.extend(admitted.values().flat_map(keys_of));
-        self.participants.extend(admitted);
+        self.take_in(participants, filled);
         self.offences.extend(reported);
         for TimedSlot { id, value, .. } in &timed {
             self.deadlines.set(*id, value.as_ref());
@@ -342,8 +349,9 @@ impl Executor {
             let before = self.assets.get(asset).map(Canonical::encode);
             edits.push(Edit { key: StateKey::Asset(*asset), before, after: Some(record.encode()) });
         }
-        for (id, participant) in &outcome.admitted {
-            edits.push(Edit { key: StateKey::Participant(*id), before: None, after: Some(participant.encode()) });
+        for (id, participant) in &outcome.participants {
+            let before = self.participants.get(id).map(Canonical::encode);
+            edits.push(Edit { key: StateKey::Participant(*id), before, after: Some(participant.encode()) });
         }
         if !Arc::ptr_eq(&self.validators, &outcome.validators) {
             let (before, after) = (Some(self.validators.encode()), Some(outcome.validators.encode()));
@@ -410,6 +418,24 @@ impl Executor {
         Edit { key, before: standing.map(bytes), after: after.as_ref().map(bytes) }
     }
 
+    /// Keeps the participants as the block leaves them, and how many of their accounts have money.
+    fn take_in(
+        &mut self,
+        participants: BTreeMap<ParticipantId, Participant>,
+        filled: BTreeMap<ParticipantId, (usize, usize)>,
+    ) {
+        for (id, participant) in participants {
+            self.keys.add(&participant);
+            if let Some(before) = self.participants.insert(id, participant) {
+                self.keys.remove(&before);
+            }
+        }
+        for (id, (filled, emptied)) in filled {
+            let count = self.moneyed.entry(id).or_insert(0);
+            *count = count.saturating_add(filled).saturating_sub(emptied);
+        }
+    }
+
     /// Keeps the buckets as the changes leave them.
     fn remember(&mut self, changes: &[Change]) {
         for change in changes {
@@ -436,10 +462,6 @@ fn encoded(value: &impl Canonical) -> Vec<u8> {
     let mut writer = Writer::with_room();
     writer.value(value);
     writer.finish()
-}
-
-fn keys_of(participant: &Participant) -> impl Iterator<Item = PublicKey> + '_ {
-    participant.keys.iter().map(|entry| entry.key)
 }
 
 type Previous = Vec<(StateKey, Option<Vec<u8>>)>;

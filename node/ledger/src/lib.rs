@@ -65,7 +65,7 @@ pub use offence::{
 };
 pub use operation::{
     AddParticipant, CaptureHold, Issue, OpenAccount, Operation, OperationKind, PlaceHold, Redeem, ReleaseHold,
-    RemoveValidator, ReportMisbehaviour, Transfer,
+    RemoveParticipant, RemoveValidator, ReportMisbehaviour, SetParticipantKeys, SetParticipantMode, Transfer,
 };
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;

@@ -2,6 +2,8 @@
 //!
 //! Must not know: accounts and operations.
 
+use std::collections::BTreeMap;
+
 use tonle_crypto::{Canonical, CodecError, PublicKey, Reader, Writer};
 
 use crate::account::ascending;
@@ -269,6 +271,32 @@ impl Thresholds {
 /// How many of `keys` have a permission.
 pub(crate) fn holders(keys: &[ParticipantKey], permission: Permission) -> usize {
     keys.iter().filter(|entry| entry.permissions.contains(permission)).count()
+}
+
+/// Keys of participants, with how many participants have each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeyCounts(BTreeMap<PublicKey, usize>);
+
+impl KeyCounts {
+    pub(crate) fn get(&self, key: &PublicKey) -> usize {
+        self.0.get(key).copied().unwrap_or(0)
+    }
+    pub(crate) fn add(&mut self, participant: &Participant) {
+        for entry in &participant.keys {
+            let count = self.0.entry(entry.key).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+    }
+    pub(crate) fn remove(&mut self, participant: &Participant) {
+        for entry in &participant.keys {
+            let left = self.get(&entry.key).saturating_sub(1);
+            if left == 0 {
+                self.0.remove(&entry.key);
+            } else {
+                self.0.insert(entry.key, left);
+            }
+        }
+    }
 }
 
 /// Most bytes of a participant's name in law.

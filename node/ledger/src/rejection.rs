@@ -91,6 +91,7 @@ codes! {
     32 AssetUnknown = "ASSET_UNKNOWN", Missing, "asset": "There is no such asset.",
     33 SameAccount = "SAME_ACCOUNT", Argument, "to": "Payer and payee are one account.",
     34 DeadlineInvalid = "DEADLINE_INVALID", Argument, "expires_ms": "The time is not after the block's, or more than 90 days after it.",
+    39 FreezeAndIssue = "FREEZE_AND_ISSUE", Argument, "keys": "A key may both freeze and issue.",
     40 UnknownParticipant = "UNKNOWN_PARTICIPANT", Missing, "account": "There is no such participant.",
     41 ParticipantSuspended = "PARTICIPANT_SUSPENDED", State, "account": "A participant's mode forbids it.",
     42 UnknownAccount = "UNKNOWN_ACCOUNT", Missing, "account": "There is no such account.",
@@ -118,6 +119,10 @@ codes! {
     81 HoldExpired = "HOLD_EXPIRED", State, "hold_ref": "The hold's time is over.",
     82 HoldExceeded = "HOLD_EXCEEDED", State, "amount_minor": "More than what is left of the hold.",
     83 TimedFull = "TIMED_FULL", Bound, "instruction_ref": "The state keeps 1,000,000 holds and the like already, or 100,000 of this participant.",
+    120 PermissionNotOfRole = "PERMISSION_NOT_OF_ROLE", Argument, "keys": "A key may issue, freeze, seize or govern, and the participant is no operator.",
+    121 StillIssues = "STILL_ISSUES", State, "participant": "The participant issues an asset, or is an operator.",
+    122 StillValidates = "STILL_VALIDATES", State, "participant": "A set of validators that may still be in force has one of the participant.",
+    123 StillHasMoney = "STILL_HAS_MONEY", State, "participant": "There is money on an account of the participant, available or held.",
 }
 
 impl RejectionCode {

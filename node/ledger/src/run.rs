@@ -165,7 +165,11 @@ impl Run {
                 false => match authority::rule(operation.kind()).signer {
                     Signer::Debtor => [first, None],
                     Signer::Creditor => [second, None],
-                    Signer::Keeper | Signer::Issuer | Signer::Operator | Signer::AnyParticipant => [None, None],
+                    Signer::Keeper
+                    | Signer::Issuer
+                    | Signer::Operator
+                    | Signer::ItselfOrOperator
+                    | Signer::AnyParticipant => [None, None],
                 },
             };
             self.touched.extend(accounts.into_iter().flatten().map(|place| (place, receipt.index)));

@@ -82,6 +82,9 @@ impl Model {
             | Operation::CaptureHold(_)
             | Operation::ReleaseHold(_)
             | Operation::AddParticipant(_)
+            | Operation::SetParticipantKeys(_)
+            | Operation::SetParticipantMode(_)
+            | Operation::RemoveParticipant(_)
             | Operation::ReportMisbehaviour(_) => {}
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),
             Operation::Redeem(redeem) => self.add(redeem.from, redeem.asset, -i128::from(redeem.amount.minor())),

@@ -9,6 +9,7 @@ mod hold;
 mod misbehaviour;
 pub(crate) mod money;
 mod participant;
+mod standing;
 mod supply;
 mod transfer;
 mod validator;
@@ -17,6 +18,7 @@ pub use account::OpenAccount;
 pub use hold::{CaptureHold, PlaceHold, ReleaseHold};
 pub use misbehaviour::ReportMisbehaviour;
 pub use participant::AddParticipant;
+pub use standing::{RemoveParticipant, SetParticipantKeys, SetParticipantMode};
 pub use supply::{Issue, Redeem};
 pub use transfer::Transfer;
 pub use validator::RemoveValidator;
@@ -208,6 +210,12 @@ operations! {
     10 CaptureHold(Box<CaptureHold>) = "capture_hold",
     /// Give back what is left of a hold.
     11 ReleaseHold(Box<ReleaseHold>) = "release_hold",
+    /// Replace the keys of a participant.
+    30 SetParticipantKeys(Box<SetParticipantKeys>) = "set_participant_keys",
+    /// Say what the accounts of a participant may take part in.
+    31 SetParticipantMode(SetParticipantMode) = "set_participant_mode",
+    /// End a participant that was wound down.
+    32 RemoveParticipant(RemoveParticipant) = "remove_participant",
 }
 
 impl Operation {

@@ -120,7 +120,7 @@ impl Act for AddParticipant {
         if scene.working.participant_count() >= MAX_PARTICIPANTS {
             return Err(RejectionCode::ParticipantsFull);
         }
-        scene.working.admit(self.record());
+        scene.working.set_participant(self.record());
         Ok(Vec::new())
     }
 
