@@ -4,8 +4,8 @@
 
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
-    MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS,
-    Operation, PROOF_BYTES_MAX, Permission, RejectionCode, Role, SignedTransaction,
+    MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES, MAX_TRANSACTION_BYTES, MAX_WINDOW_MS, Mode,
+    Operation, PROOF_BYTES_MAX, Permission, RejectionCode, Role, SignedTransaction, proposable,
 };
 
 use crate::forge::CHAIN;
@@ -59,12 +59,23 @@ fn bounds(operation: &Operation) {
             assert!((1..=140).contains(&add.legal_name.len()) && add.bic.len() <= 11);
             assert!(add.keys.iter().all(|entry| !entry.permissions.iter().any(Permission::is_operators)));
         }
+        Operation::SetParticipantKeys(set) => {
+            assert!(set.keys.len() <= MAX_SIGNATURES && set.keys.windows(2).all(|pair| pair[0].key < pair[1].key));
+            let managing = set.keys.iter().filter(|entry| entry.permissions.contains(Permission::ManageKeys)).count();
+            assert!((1..=managing).contains(&usize::from(set.thresholds.manage_keys)));
+        }
+        Operation::SetParticipantMode(set) => assert_ne!(set.mode, Mode::Removed),
+        Operation::Propose(propose) => assert!(proposable(propose.operation.kind()).is_some()),
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
         Operation::Issue(_)
         | Operation::Redeem(_)
         | Operation::RemoveValidator(_)
         | Operation::PlaceHold(_)
         | Operation::CaptureHold(_)
-        | Operation::ReleaseHold(_) => {}
+        | Operation::ReleaseHold(_)
+        | Operation::RemoveParticipant(_)
+        | Operation::Approve(_)
+        | Operation::Withdraw(_)
+        | Operation::ActivateProtocol(_) => {}
     }
 }

@@ -9,6 +9,8 @@ use tonle_crypto::{Canonical, CodecError, Digest};
 use crate::executor::Point;
 use crate::offence::Offences;
 use crate::proof::value_digest;
+use crate::proposal::{Proposal, Proposals};
+use crate::protocol::Protocol;
 use crate::timed::Deadlines;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
@@ -52,6 +54,8 @@ pub(crate) struct Scan {
     pub(crate) validators: Option<Validators>,
     pub(crate) offences: Offences,
     pub(crate) deadlines: Deadlines,
+    pub(crate) proposals: Proposals,
+    pub(crate) protocol: Option<Protocol>,
     /// How many accounts of each participant have money.
     pub(crate) moneyed: BTreeMap<ParticipantId, usize>,
     balances: BTreeMap<Asset, u128>,
@@ -87,6 +91,8 @@ impl Scan {
             }
             StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),
             StateKey::Offence(id) => self.offences.insert(id, OffenceRecord::decode(value).map_err(corrupt)?),
+            StateKey::Proposal(id) => self.proposals.read(id, Proposal::decode(value).map_err(corrupt)?)?,
+            StateKey::Protocol => self.protocol = Some(Protocol::decode(value).map_err(corrupt)?),
             StateKey::Timed(id) => self.deadlines.read(id, &Timed::decode(value).map_err(corrupt)?)?,
             StateKey::Transaction { .. } | StateKey::Reference(_) => {}
         }

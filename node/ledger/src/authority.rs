@@ -8,10 +8,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::operation::Act;
+use tonle_crypto::PublicKey;
+
 use crate::plan::Touched;
+use crate::proposal::Proposal;
 use crate::working::Working;
-use crate::{Operation, OperationKind, Participant, ParticipantId, Permission, RejectionCode, Role, SignedTransaction};
+use crate::{
+    Operation, OperationKind, Participant, ParticipantId, Permission, Permissions, RejectionCode, Role,
+    SignedTransaction,
+};
 
 /// Whose keys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub enum Signer {
     ItselfOrOperator,
     /// Any one key of any participant.
     AnyParticipant,
+    /// Any one key that may decide on what is proposed.
+    Decider,
 }
 
 /// Who may ask for an operation.
@@ -64,6 +71,21 @@ pub const fn dual_control(permission: Permission) -> bool {
     }
 }
 
+/// The permission under dual control that an operation needs: it can be proposed. `None` when it needs none.
+#[must_use]
+pub const fn proposable(operation: OperationKind) -> Option<Permission> {
+    let Rule { signer, permission, .. } = rule(operation);
+    let permission = match signer {
+        Signer::ItselfOrOperator => GOVERN.permission,
+        Signer::Issuer | Signer::Operator => permission,
+        Signer::Debtor | Signer::Creditor | Signer::Keeper | Signer::AnyParticipant | Signer::Decider => None,
+    };
+    match permission {
+        Some(permission) if dual_control(permission) => Some(permission),
+        Some(_) | None => None,
+    }
+}
+
 /// The table: operation, signer, permission of the key, roles.
 #[must_use]
 pub const fn rule(operation: OperationKind) -> Rule {
@@ -81,6 +103,10 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::SetParticipantKeys => by(Signer::ItselfOrOperator, Permission::ManageKeys, ALL),
         OperationKind::SetParticipantMode => by(Signer::Operator, Permission::Govern, OPERATOR),
         OperationKind::RemoveParticipant => by(Signer::Operator, Permission::Govern, OPERATOR),
+        OperationKind::ActivateProtocol => by(Signer::Operator, Permission::Govern, OPERATOR),
+        OperationKind::Propose | OperationKind::Approve | OperationKind::Withdraw => {
+            Rule { signer: Signer::Decider, permission: None, roles: OPERATOR }
+        }
         OperationKind::ReportMisbehaviour => Rule { signer: Signer::AnyParticipant, permission: None, roles: ALL },
     }
 }
@@ -94,6 +120,11 @@ enum Authority {
     Operator,
     ItselfOrOperator(ParticipantId),
     AnyParticipant,
+    /// Any one key of the participant with the permission.
+    Decider(ParticipantId, Permission),
+    /// Nobody may.
+    NoOne,
+    /// Nobody needs to.
     Nobody,
 }
 
@@ -108,7 +139,7 @@ pub(crate) fn check(
     let mut last = None;
     for ((operation, touched), number) in transaction.operations().iter().zip(touched).zip(0u32..) {
         let rule = rule(operation.kind());
-        let asked = (authority_for(working, rule, operation.act(), touched), rule);
+        let asked = (authority_for(working, rule, operation, touched), rule);
         // A batch file debits one account thousands of times.
         if last != Some(asked) {
             court.holds(asked.0, rule).map_err(|code| (code, number))?;
@@ -129,19 +160,84 @@ fn admitted_by(transaction: &SignedTransaction) -> BTreeMap<ParticipantId, Parti
     admitted
 }
 
-fn authority_for(working: &Working<'_>, rule: Rule, operation: &dyn Act, touched: &Touched) -> Authority {
+fn authority_for(working: &Working<'_>, rule: Rule, operation: &Operation, touched: &Touched) -> Authority {
     let [first, second] = touched.accounts;
     match rule.signer {
         Signer::Debtor => Authority::Account(first),
         Signer::Creditor => Authority::Account(second),
-        Signer::Keeper => operation.subject().map_or(Authority::Nobody, Authority::Participant),
+        Signer::Keeper => operation.act().subject().map_or(Authority::Nobody, Authority::Participant),
         Signer::Issuer => {
-            let issuer = operation.asset().and_then(|asset| working.issuer(asset));
+            let issuer = operation.act().asset().and_then(|asset| working.issuer(asset));
             issuer.map_or(Authority::Nobody, Authority::Participant)
         }
         Signer::Operator => Authority::Operator,
-        Signer::ItselfOrOperator => operation.subject().map_or(Authority::Nobody, Authority::ItselfOrOperator),
+        Signer::ItselfOrOperator => operation.act().subject().map_or(Authority::Nobody, Authority::ItselfOrOperator),
         Signer::AnyParticipant => Authority::AnyParticipant,
+        Signer::Decider => match proposed(working, operation) {
+            None => Authority::Nobody,
+            Some((participant, operation)) => panel(working, operation, participant)
+                .map_or(Authority::NoOne, |panel| Authority::Decider(participant, panel.permission)),
+        },
+    }
+}
+
+/// What an operation proposes, approves or withdraws, and whose keys decide; `None` when there is no such proposal.
+fn proposed<'a>(working: &'a Working<'_>, operation: &'a Operation) -> Option<(ParticipantId, &'a Operation)> {
+    if let Operation::Propose(propose) = operation {
+        return Some((propose.participant, &propose.operation));
+    }
+    let id = if let Operation::Approve(approve) = operation {
+        approve.proposal
+    } else if let Operation::Withdraw(withdraw) = operation {
+        withdraw.proposal
+    } else {
+        return None;
+    };
+    working.proposal(&id).map(|proposal| (proposal.participant, &proposal.operation))
+}
+
+/// A participant's keys that decide on an operation under dual control.
+pub(crate) struct Panel<'a> {
+    participant: &'a Participant,
+    permission: Permission,
+}
+
+/// Who decides on an operation at this point of the block; `None` when it is not the participant's to decide.
+pub(crate) fn panel<'a>(working: &'a Working<'_>, operation: &Operation, id: ParticipantId) -> Option<Panel<'a>> {
+    let permission = proposable(operation.kind())?;
+    let participant = working.participant(id)?;
+    let decides = match rule(operation.kind()).signer {
+        Signer::Issuer => operation.act().asset().and_then(|asset| working.issuer(asset)) == Some(id),
+        Signer::Operator | Signer::ItselfOrOperator => true,
+        Signer::Debtor | Signer::Creditor | Signer::Keeper | Signer::AnyParticipant | Signer::Decider => false,
+    };
+    (decides && participant.role == Role::Operator).then_some(Panel { participant, permission })
+}
+
+/// Does a proposal take effect at its height? Judged by the keys and the threshold of that moment.
+pub(crate) fn decided(working: &Working<'_>, proposal: &Proposal, now_ms: u64) -> Result<(), RejectionCode> {
+    if proposal.is_over(now_ms) {
+        return Err(RejectionCode::Expired);
+    }
+    let panel = panel(working, &proposal.operation, proposal.participant).ok_or(RejectionCode::NotAuthorized)?;
+    if panel.count(&proposal.approvals) < panel.threshold() {
+        return Err(RejectionCode::ThresholdNotMet);
+    }
+    Ok(())
+}
+
+impl Panel<'_> {
+    /// Is the key on it?
+    pub(crate) fn has(&self, key: &PublicKey) -> bool {
+        self.participant.keys.iter().any(|entry| entry.key == *key && entry.permissions.contains(self.permission))
+    }
+    /// How many of the keys are on it.
+    pub(crate) fn count(&self, keys: &[PublicKey]) -> u8 {
+        u8::try_from(keys.iter().filter(|key| self.has(key)).count()).unwrap_or(u8::MAX)
+    }
+    /// How many of its keys must approve.
+    pub(crate) fn threshold(&self) -> u8 {
+        self.participant.thresholds.of(self.permission)
     }
 }
 
@@ -156,6 +252,11 @@ impl Court<'_, '_> {
     fn holds(&self, authority: Authority, rule: Rule) -> Result<(), RejectionCode> {
         match authority {
             Authority::Nobody => Ok(()),
+            Authority::NoOne => Err(RejectionCode::NotAuthorized),
+            Authority::Decider(id, permission) => {
+                let participant = self.working.participant(id).ok_or(RejectionCode::NotAuthorized)?;
+                enough(self.signed(participant, Some(permission)), 1)
+            }
             Authority::Account(place) => {
                 let slot = place.and_then(|place| self.working.slot(place)).ok_or(RejectionCode::NotAuthorized)?;
                 match slot.account.as_ref().filter(|account| !account.keys().is_empty()) {
@@ -194,10 +295,15 @@ impl Court<'_, '_> {
         if !rule.roles.contains(&participant.role) {
             return Err(RejectionCode::NotAuthorized);
         }
-        let may = |permissions: crate::Permissions| rule.permission.is_none_or(|asked| permissions.contains(asked));
-        let may = participant.keys.iter().filter(|entry| may(entry.permissions));
-        let signed = may.filter(|entry| self.transaction.is_signed_by(entry.key.as_bytes())).count();
+        let signed = self.signed(participant, rule.permission);
         enough(signed, rule.permission.map_or(1, |permission| participant.thresholds.of(permission)))
+    }
+
+    /// How many of a participant's keys with a permission signed.
+    fn signed(&self, participant: &Participant, permission: Option<Permission>) -> usize {
+        let may = |permissions: Permissions| permission.is_none_or(|asked| permissions.contains(asked));
+        let may = participant.keys.iter().filter(|entry| may(entry.permissions));
+        may.filter(|entry| self.transaction.is_signed_by(entry.key.as_bytes())).count()
     }
 }
 

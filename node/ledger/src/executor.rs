@@ -16,6 +16,8 @@ use crate::offence::{Docket, Offences};
 use crate::participant::KeyCounts;
 use crate::plan::Plan;
 use crate::proof::value_digest;
+use crate::proposal::{Proposal, Proposals};
+use crate::protocol::Protocol;
 use crate::reference::{hour, hour_end_ms, references_expired};
 use crate::run::{Run, run};
 use crate::timed::Deadlines;
@@ -91,6 +93,8 @@ pub struct Executor {
     window: u64,
     offences: Offences,
     deadlines: Deadlines,
+    proposals: Proposals,
+    protocol: Protocol,
     judge: Arc<dyn Judge>,
     versions: Arc<Versions>,
 }
@@ -164,7 +168,17 @@ impl Executor {
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
         let Scan {
-            participants, assets, id_buckets, reference_buckets, validators, offences, deadlines, moneyed, ..
+            participants,
+            assets,
+            id_buckets,
+            reference_buckets,
+            validators,
+            offences,
+            deadlines,
+            moneyed,
+            proposals,
+            protocol,
+            ..
         } = scan;
         let mut keys = KeyCounts::default();
         participants.values().for_each(|participant| keys.add(participant));
@@ -180,6 +194,8 @@ impl Executor {
             window: window(genesis.epoch_length),
             offences,
             deadlines,
+            proposals,
+            protocol: protocol.unwrap_or_else(|| Protocol::found(genesis.protocol_version)),
             judge,
             versions: Arc::new(versions),
         })
@@ -215,6 +231,17 @@ impl Executor {
         self.offences.get(id)
     }
 
+    /// The proposals that stand, by id.
+    pub fn proposals(&self) -> impl Iterator<Item = (&Digest, &Proposal)> {
+        self.proposals.iter()
+    }
+
+    /// Which versions of the protocol come into force at which heights.
+    #[must_use]
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
     /// Supply of every asset, in minor units.
     #[must_use]
     pub fn supply(&self) -> BTreeMap<Asset, u128> {
@@ -231,7 +258,7 @@ impl Executor {
     #[must_use]
     pub fn plan<'a>(&self, block: &'a BlockInput) -> Plan<'a> {
         let issuer = |asset| self.assets.get(&asset).map(|record| record.issuer);
-        Plan::new(block, issuer, self.deadlines.ended(block.timestamp_ms))
+        Plan::new(block, issuer, self.deadlines.ended(block.timestamp_ms), &self.proposals)
     }
 
     /// Executes the next block. `values` are those of the plan's keys in their order, as of the block before; `None`
@@ -254,6 +281,8 @@ impl Executor {
             validators: WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window },
             docket: Docket::new(self.judge.as_ref(), self.point.chain, &self.offences),
             deadlines: &self.deadlines,
+            proposals: &self.proposals,
+            protocol: &self.protocol,
         };
         let mut working = Working::new(plan, values, before)?;
         let run = run(plan, &self.point.chain, &mut working)?;
@@ -262,7 +291,7 @@ impl Executor {
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &mut outcome, &mut changes);
-        let Outcome { assets, participants, filled, validators, reported, timed, .. } = outcome;
+        let Outcome { assets, participants, filled, proposals, protocol, validators, reported, timed, .. } = outcome;
         let (tree, previous) = commit(&tree, edits, &mut changes)?;
 
         let encoded: Vec<_> = run.receipts.iter().map(encoded).collect();
@@ -279,6 +308,10 @@ impl Executor {
         Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
         self.assets = assets;
         self.take_in(participants, filled);
+        proposals.into_iter().for_each(|(id, proposal)| self.proposals.set(id, proposal.map(|proposal| *proposal)));
+        if let Some(protocol) = protocol {
+            self.protocol = protocol;
+        }
         self.offences.extend(reported);
         for TimedSlot { id, value, .. } in &timed {
             self.deadlines.set(*id, value.as_ref());
@@ -352,6 +385,14 @@ impl Executor {
         for (id, participant) in &outcome.participants {
             let before = self.participants.get(id).map(Canonical::encode);
             edits.push(Edit { key: StateKey::Participant(*id), before, after: Some(participant.encode()) });
+        }
+        for (id, proposal) in &outcome.proposals {
+            let before = self.proposals.get(id).map(Canonical::encode);
+            let after = proposal.as_deref().map(Canonical::encode);
+            edits.push(Edit { key: StateKey::Proposal(*id), before, after });
+        }
+        if let Some(protocol) = &outcome.protocol {
+            edits.push(Edit { key: StateKey::Protocol, before: self.protocol.leaf(), after: protocol.leaf() });
         }
         if !Arc::ptr_eq(&self.validators, &outcome.validators) {
             let (before, after) = (Some(self.validators.encode()), Some(outcome.validators.encode()));

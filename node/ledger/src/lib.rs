@@ -35,7 +35,9 @@ mod operation;
 mod participant;
 mod plan;
 mod proof;
+mod proposal;
 mod protobuf;
+mod protocol;
 mod receipt;
 mod reference;
 mod rejection;
@@ -53,7 +55,7 @@ mod working;
 pub use account::{Account, AccountKind, AccountStatus, Balance};
 pub use asset::AssetRecord;
 pub use audit::{Audit, audit};
-pub use authority::{Rule, Signer, dual_control, rule};
+pub use authority::{Rule, Signer, dual_control, proposable, rule};
 pub use block::{BlockInput, Duplicate, Executed, HistoryEntry};
 pub use executor::{Executor, Point};
 pub use fatal::Fatal;
@@ -64,12 +66,15 @@ pub use offence::{
     Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
 };
 pub use operation::{
-    AddParticipant, CaptureHold, Issue, OpenAccount, Operation, OperationKind, PlaceHold, Redeem, ReleaseHold,
-    RemoveParticipant, RemoveValidator, ReportMisbehaviour, SetParticipantKeys, SetParticipantMode, Transfer,
+    AddParticipant, Approve, CaptureHold, Issue, OpenAccount, Operation, OperationKind, PlaceHold, Propose, Redeem,
+    ReleaseHold, RemoveParticipant, RemoveValidator, ReportMisbehaviour, SetParticipantKeys, SetParticipantMode,
+    Transfer, Withdraw,
 };
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
+pub use proposal::{PROPOSAL_LIFE_MAX_MS, PROPOSALS_MAX, PROPOSALS_PER_PARTICIPANT_MAX, PROPOSED_BYTES_MAX, Proposal};
+pub use protocol::{ACTIVATIONS_MAX, Activation, Protocol};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
 pub use rejection::{Fault, Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};

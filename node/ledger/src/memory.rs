@@ -39,6 +39,8 @@ impl MemoryState {
                     | StateKey::Validators
                     | StateKey::Offence(_)
                     | StateKey::Timed(_)
+                    | StateKey::Proposal(_)
+                    | StateKey::Protocol
                     | StateKey::Reference(_) => true,
                 }),
                 // Absent by the executor's reading already.

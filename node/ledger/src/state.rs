@@ -17,7 +17,9 @@ use crate::{AccountId, Asset, ParticipantId, TransactionId};
 /// 06 ‖ account name               -> account          │
 /// 07                              -> validators       │
 /// 08 ‖ offence id                 -> offence          │
-/// 09 ‖ timed id                   -> timed            ┘
+/// 09 ‖ timed id                   -> timed            │
+/// 0c ‖ proposal id                -> proposal         │
+/// 0d                              -> protocol         ┘
 /// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
 /// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
 /// ```
@@ -41,6 +43,10 @@ pub enum StateKey {
     Offence(Digest),
     /// What ends at a block time, such as a hold.
     Timed(Digest),
+    /// What is under dual control and waits for more keys, or for a height.
+    Proposal(Digest),
+    /// Which versions of the protocol come into force when.
+    Protocol,
     /// A live transaction id, under the hour in which it expires.
     Transaction {
         /// Hour since the Unix epoch of `not_after_ms`.
@@ -63,6 +69,8 @@ impl StateKey {
     pub const OFFENCE_TAG: u8 = 0x08;
     /// First byte of all keys of what ends at a block time.
     pub const TIMED_TAG: u8 = 0x09;
+    /// First byte of all proposals' keys.
+    pub const PROPOSAL_TAG: u8 = 0x0c;
 
     /// The key's bytes in storage.
     #[must_use]
@@ -82,6 +90,8 @@ impl StateKey {
             StateKey::Validators => then(&[&[0x07]]),
             StateKey::Offence(id) => then(&[&[Self::OFFENCE_TAG], id.as_bytes()]),
             StateKey::Timed(id) => then(&[&[Self::TIMED_TAG], id.as_bytes()]),
+            StateKey::Proposal(id) => then(&[&[Self::PROPOSAL_TAG], id.as_bytes()]),
+            StateKey::Protocol => then(&[&[0x0d]]),
             StateKey::Transaction { hour, id } => then(&[&[0x80], &hour.to_be_bytes(), id.as_bytes()]),
             StateKey::Reference(digest) => then(&[&[0x81], digest.as_bytes()]),
         }
@@ -102,6 +112,8 @@ impl StateKey {
             0x07 if rest.is_empty() => Some(StateKey::Validators),
             0x08 => Some(StateKey::Offence(Digest::from_bytes(rest.try_into().ok()?))),
             0x09 => Some(StateKey::Timed(Digest::from_bytes(rest.try_into().ok()?))),
+            0x0c => Some(StateKey::Proposal(Digest::from_bytes(rest.try_into().ok()?))),
+            0x0d if rest.is_empty() => Some(StateKey::Protocol),
             0x80 => {
                 let (hour, id) = rest.split_at_checked(8)?;
                 let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
@@ -124,7 +136,9 @@ impl StateKey {
             | StateKey::Account(_)
             | StateKey::Validators
             | StateKey::Offence(_)
-            | StateKey::Timed(_) => true,
+            | StateKey::Timed(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol => true,
         }
     }
 

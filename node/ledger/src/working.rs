@@ -10,6 +10,8 @@ use tonle_crypto::{Canonical, CodecError, Digest, PublicKey};
 use crate::offence::{Docket, Offences};
 use crate::participant::KeyCounts;
 use crate::plan::Plan;
+use crate::proposal::{Proposal, Proposals};
+use crate::protocol::Protocol;
 use crate::reference::ReferenceRecord;
 use crate::timed::Deadlines;
 use crate::tree::Tree;
@@ -56,6 +58,9 @@ enum Undo {
     Validators(Box<Revert>),
     /// What the block had made of it before.
     Participant(ParticipantId, Option<Box<Participant>>),
+    /// The same.
+    Proposal(Digest, Option<Option<Box<Proposal>>>),
+    Protocol(Option<Protocol>),
     Reported(Digest),
 }
 
@@ -86,6 +91,8 @@ pub(crate) struct Before<'a> {
     pub(crate) validators: WorkingValidators,
     pub(crate) docket: Docket<'a>,
     pub(crate) deadlines: &'a Deadlines,
+    pub(crate) proposals: &'a Proposals,
+    pub(crate) protocol: &'a Protocol,
 }
 
 /// Where a transaction's receipt stands: height and index.
@@ -103,6 +110,12 @@ pub(crate) struct Working<'a> {
     slots: Vec<Slot>,
     timed: Vec<TimedSlot>,
     deadlines: &'a Deadlines,
+    proposals: &'a Proposals,
+    /// Proposals that the block made, changed or ended.
+    drafted: BTreeMap<Digest, Option<Box<Proposal>>>,
+    protocol: &'a Protocol,
+    /// As the block decides it.
+    new_protocol: Option<Protocol>,
     /// How many timed values the block began and how many it ended: by participant, and in all.
     begun: BTreeMap<Option<ParticipantId>, (usize, usize)>,
     ids: Vec<Option<ReceiptPlace>>,
@@ -127,6 +140,10 @@ pub(crate) struct Outcome {
     pub(crate) participants: BTreeMap<ParticipantId, Participant>,
     /// How many accounts of each got their first money, and of how many the last left.
     pub(crate) filled: BTreeMap<ParticipantId, (usize, usize)>,
+    /// Proposals that the block made, changed or ended.
+    pub(crate) proposals: BTreeMap<Digest, Option<Box<Proposal>>>,
+    /// The protocol, if the block decided on it.
+    pub(crate) protocol: Option<Protocol>,
     /// The validators; the same `Arc` as before when no operation reached them.
     pub(crate) validators: Arc<Validators>,
     /// Offences that the block reported.
@@ -209,7 +226,7 @@ fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
 impl<'a> Working<'a> {
     /// The state before a block: `values` are those of the plan's keys, in their order.
     pub(crate) fn new(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, before: Before<'a>) -> Result<Self, Fatal> {
-        let Before { tree, participants, assets, validators, docket, deadlines } = before;
+        let Before { tree, participants, assets, validators, docket, deadlines, proposals, protocol } = before;
         let Values { slots, timed, ids, references } = Values::read(plan, values, tree)?;
         let mut balances_before = BTreeMap::new();
         for account in slots.iter().filter_map(|slot| slot.account.as_ref()) {
@@ -224,6 +241,10 @@ impl<'a> Working<'a> {
             slots,
             timed,
             deadlines,
+            proposals,
+            drafted: BTreeMap::new(),
+            protocol,
+            new_protocol: None,
             begun: BTreeMap::new(),
             ids,
             assets: assets.clone(),
@@ -399,6 +420,33 @@ impl<'a> Working<'a> {
         Ok(())
     }
 
+    /// The proposal of an id, at this point of the block.
+    pub(crate) fn proposal(&self, id: &Digest) -> Option<&Proposal> {
+        match self.drafted.get(id) {
+            Some(drafted) => drafted.as_deref(),
+            None => self.proposals.get(id),
+        }
+    }
+    /// All proposals, at this point of the block.
+    pub(crate) fn proposals(&self) -> impl Iterator<Item = (&Digest, &Proposal)> {
+        let before = self.proposals.iter().filter(|(id, _)| !self.drafted.contains_key(id));
+        before.chain(self.drafted.iter().filter_map(|(id, drafted)| Some((id, drafted.as_deref()?))))
+    }
+    /// Makes a proposal, changes it, or ends it.
+    pub(crate) fn set_proposal(&mut self, id: Digest, proposal: Option<Proposal>) {
+        let before = self.drafted.insert(id, proposal.map(Box::new));
+        self.undo.push(Undo::Proposal(id, before));
+    }
+    /// Which versions of the protocol come into force, at this point of the block.
+    pub(crate) fn protocol(&self) -> &Protocol {
+        self.new_protocol.as_ref().unwrap_or(self.protocol)
+    }
+    /// Replaces them.
+    pub(crate) fn set_protocol(&mut self, protocol: Protocol) {
+        let before = self.new_protocol.replace(protocol);
+        self.undo.push(Undo::Protocol(before));
+    }
+
     /// Puts an offence on the ledger, by the operation whose result will stand at `place`.
     pub(crate) fn report(&mut self, proof: &[u8], place: ReceiptLocation) -> Result<(), RejectionCode> {
         let validators = &self.validators.set;
@@ -432,6 +480,9 @@ impl<'a> Working<'a> {
                 Undo::Validators(revert) => Arc::make_mut(&mut self.validators.set).take_back(&revert),
                 Undo::Participant(id, Some(before)) => drop(self.changed.insert(id, *before)),
                 Undo::Participant(id, None) => drop(self.changed.remove(&id)),
+                Undo::Proposal(id, Some(before)) => drop(self.drafted.insert(id, before)),
+                Undo::Proposal(id, None) => drop(self.drafted.remove(&id)),
+                Undo::Protocol(before) => self.new_protocol = before,
                 Undo::Reported(id) => self.docket.take_back(&id),
                 Undo::Reference(place, before) => {
                     self.taken.pop();
@@ -445,15 +496,27 @@ impl<'a> Working<'a> {
 
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Outcome {
-        let Working { slots, timed, assets, references, taken, balances_before, changed, filled, .. } = self;
+        let Working { slots, timed, assets, references, taken, balances_before, changed, filled, drafted, .. } = self;
         let taken = taken.iter().filter_map(|place| {
             let (scope, record) = references.get(*place)?;
             Some((*scope, (*record)?))
         });
         let taken = taken.collect();
         let (validators, reported) = (self.validators.set, self.docket.finish());
-        let participants = changed;
-        Outcome { slots, timed, assets, taken, balances_before, participants, filled, validators, reported }
+        let (participants, proposals, protocol) = (changed, drafted, self.new_protocol);
+        Outcome {
+            slots,
+            timed,
+            assets,
+            taken,
+            balances_before,
+            participants,
+            filled,
+            proposals,
+            protocol,
+            validators,
+            reported,
+        }
     }
 }
 

@@ -85,6 +85,10 @@ impl Model {
             | Operation::SetParticipantKeys(_)
             | Operation::SetParticipantMode(_)
             | Operation::RemoveParticipant(_)
+            | Operation::Propose(_)
+            | Operation::Approve(_)
+            | Operation::Withdraw(_)
+            | Operation::ActivateProtocol(_)
             | Operation::ReportMisbehaviour(_) => {}
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),
             Operation::Redeem(redeem) => self.add(redeem.from, redeem.asset, -i128::from(redeem.amount.minor())),

@@ -129,14 +129,7 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (AssetUnknown, Signed(vec![transfer_of("XAU", "alice@aba", "alice@aba", 1)], unchanged, &["aba"])),
         (SameAccount, Signed(vec![transfer("x@nowhere", "x@nowhere", 1)], unchanged, &["aba"])),
         (DeadlineInvalid, Signed(vec![hold("late@gone", "x@nowhere", 1, "r", 0)], unchanged, &["gone"])),
-        (
-            FreezeAndIssue,
-            Signed(
-                vec![set_keys("nowhere", &[("k", &[Permission::Freeze, Permission::Issue, Permission::ManageKeys])])],
-                unchanged,
-                &["nbc"],
-            ),
-        ),
+        (FreezeAndIssue, Signed(vec![freezing_issuer()], unchanged, &["nbc"])),
         (UnknownParticipant, Signed(vec![transfer("late@gone", "x@nowhere", 1)], unchanged, &["gone"])),
         (ParticipantSuspended, Signed(vec![transfer("late@gone", "nobody@aba", 1)], unchanged, &["gone"])),
         (UnknownAccount, Signed(vec![transfer("shut@aba", "nobody@aba", 1)], unchanged, &["aba"])),
@@ -164,6 +157,13 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (HoldExpired, OnBy(overdue, vec![capture("alice@aba", "bob@acleda", &last_overdue(), 2, false)], &["acleda"])),
         (HoldExceeded, OnBy(holding, vec![capture("alice@aba", "bob@acleda", "h0", 2, false)], &["acleda"])),
         (TimedFull, OnBy(holding, vec![hold("alice@aba", "bob@acleda", 1, "more", START_MS + HOUR_MS)], &["aba"])),
+    ]
+}
+
+/// Those of governance.
+fn rows_of_governance() -> Vec<(RejectionCode, Attempt)> {
+    use RejectionCode::*;
+    vec![
         (
             PermissionNotOfRole,
             Signed(vec![set_keys("aba", &[("k", &[Permission::ManageKeys, Permission::Govern])])], unchanged, &["nbc"]),
@@ -171,6 +171,12 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (StillIssues, Signed(vec![set_mode("nbc", Mode::Suspended), remove("nbc")], unchanged, &["nbc"])),
         (StillValidates, Signed(vec![set_mode("aba", Mode::PayOutOnly), remove("aba")], unchanged, &["nbc"])),
         (StillHasMoney, Signed(vec![remove("gone")], unchanged, &["nbc"])),
+        (EffectHeightPassed, On(proposing, vec![propose(unset("aba"), 2, START_MS + HOUR_MS)])),
+        (ProposalNotFound, On(proposing, vec![approve(Digest::ZERO)])),
+        (AlreadyApproved, On(proposing, vec![approve(*proposing().executor.proposals().next().unwrap().0)])),
+        (ProposalsFull, On(proposing, vec![propose(unset("aba"), 9, START_MS + HOUR_MS)])),
+        (ActivationInvalid, On(grown, vec![activate(256, 1_000)])),
+        (ActivationsFull, On(grown, vec![activate(258, 1_000)])),
     ]
 }
 
@@ -229,6 +235,30 @@ fn last_overdue() -> String {
     (0..=ENDINGS_PER_BLOCK_MAX).map(|number| format!("h{number}")).max_by_key(id).unwrap()
 }
 
+fn freezing_issuer() -> Operation {
+    set_keys("nowhere", &[("k", &[Permission::Freeze, Permission::Issue, Permission::ManageKeys])])
+}
+
+/// With as many proposals as one participant may have.
+fn proposing() -> Ledger {
+    let mut ledger = Ledger::new();
+    let result =
+        ledger.run(vec![propose(unset("aba"), 9, START_MS + HOUR_MS); PROPOSALS_PER_PARTICIPANT_MAX], &["nbc"]);
+    assert!(matches!(result, TransactionResult::Executed(_)));
+    ledger
+}
+
+/// With as many versions of the protocol as may come into force.
+fn grown() -> Ledger {
+    let mut ledger = Ledger::new();
+    for version in 2..=257 {
+        let next = ledger.executor.point().height + 2;
+        let result = ledger.run(vec![activate(version, next)], &["nbc"]);
+        assert!(matches!(result, TransactionResult::Executed(_)));
+    }
+    ledger
+}
+
 /// With as many participants as there may be.
 fn crowded() -> Ledger {
     let mut genesis = genesis();
@@ -265,7 +295,7 @@ fn busy() -> Ledger {
 
 #[test]
 fn every_code_has_a_row_in_order_of_precedence() {
-    let rows = rows();
+    let rows: Vec<_> = rows().into_iter().chain(rows_of_governance()).collect();
     let codes: Vec<_> = rows.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes, RejectionCode::ALL, "one row for each code, in order");
     assert!(codes.is_sorted_by_key(|code| code.number()));

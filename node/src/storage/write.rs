@@ -134,6 +134,8 @@ impl PendingWrites {
             | StateKey::Validators
             | StateKey::Offence(_)
             | StateKey::Timed(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol
             | StateKey::Reference(_) => false,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Must not know: which operation has them.
 
-use tonle_crypto::PublicKey;
+use tonle_crypto::{Digest, PublicKey};
 
 use crate::account::ascending;
 use crate::protobuf::{Encoder, Fields, NotCanonical};
@@ -62,6 +62,11 @@ impl Fields<'_> {
     /// A key of 32 bytes that is not weak.
     pub(super) fn key(&mut self, number: u32, field: &'static str) -> Parsed<PublicKey> {
         key(self.bytes(number).named(field)?, field)
+    }
+    /// A digest of 32 bytes.
+    pub(super) fn digest(&mut self, number: u32, field: &'static str) -> Parsed<Digest> {
+        let bytes = <[u8; 32]>::try_from(self.bytes(number).named(field)?).map_err(|_| Rejection::malformed(field))?;
+        Ok(Digest::from_bytes(bytes))
     }
     /// At most 16 keys, ascending.
     pub(super) fn keys(&mut self, number: u32, field: &'static str) -> Parsed<Vec<PublicKey>> {

@@ -9,6 +9,8 @@ mod hold;
 mod misbehaviour;
 pub(crate) mod money;
 mod participant;
+mod proposal;
+mod protocol;
 mod standing;
 mod supply;
 mod transfer;
@@ -18,15 +20,18 @@ pub use account::OpenAccount;
 pub use hold::{CaptureHold, PlaceHold, ReleaseHold};
 pub use misbehaviour::ReportMisbehaviour;
 pub use participant::AddParticipant;
+pub(crate) use proposal::Verdict;
+pub use proposal::{Approve, Propose, Withdraw};
 pub use standing::{RemoveParticipant, SetParticipantKeys, SetParticipantMode};
 pub use supply::{Issue, Redeem};
 pub use transfer::Transfer;
 pub use validator::RemoveValidator;
 
-use tonle_crypto::Digest;
+use tonle_crypto::{Digest, PublicKey, Signature};
 
 use crate::plan::Touched;
 use crate::protobuf::{Encoder, Fields};
+use crate::protocol::Activation;
 use crate::reference::Instruction;
 use crate::working::Working;
 use crate::{
@@ -46,6 +51,10 @@ pub(crate) struct Scene<'a, 'b> {
     pub(crate) place: ReceiptLocation,
     /// The block's time.
     pub(crate) now_ms: u64,
+    /// The keys that signed, ascending.
+    pub(crate) signatures: &'a [(PublicKey, Signature)],
+    /// What a proposal came to, when the operation is about one.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 impl Scene<'_, '_> {
@@ -216,6 +225,14 @@ operations! {
     31 SetParticipantMode(SetParticipantMode) = "set_participant_mode",
     /// End a participant that was wound down.
     32 RemoveParticipant(RemoveParticipant) = "remove_participant",
+    /// Propose what is under dual control.
+    33 Propose(Box<Propose>) = "propose",
+    /// Approve a proposal.
+    34 Approve(Approve) = "approve",
+    /// Withdraw a proposal.
+    35 Withdraw(Withdraw) = "withdraw",
+    /// Say when a version of the protocol comes into force.
+    36 ActivateProtocol(Activation) = "activate_protocol",
 }
 
 impl Operation {

@@ -4,6 +4,7 @@
 
 use super::fields::{Named, Parsed};
 use super::{Act, Applied, Decode, Scene};
+use crate::authority::panel;
 use crate::participant::holders;
 use crate::protobuf::{Encoder, Fields};
 use crate::{Mode, Participant, ParticipantId, ParticipantKey, Permission, Rejection, RejectionCode, Role, Thresholds};
@@ -101,6 +102,7 @@ impl Act for SetParticipantKeys {
         }
         let (keys, thresholds) = (self.keys.clone(), self.thresholds);
         scene.working.set_participant(Participant { keys, thresholds, ..participant });
+        strike(scene, self.participant);
         Ok(Vec::new())
     }
 
@@ -112,6 +114,21 @@ impl Act for SetParticipantKeys {
             thresholds.uint(number, if may { u64::from(self.thresholds.of(permission)) } else { 0 });
         }
         message.bytes(3, &thresholds.finish());
+    }
+}
+
+/// Takes the approvals of keys that may not approve any more off the proposals that the participant decides on. They stay
+/// off when the key comes back.
+fn strike(scene: &mut Scene<'_, '_>, id: ParticipantId) {
+    let working = &*scene.working;
+    let struck = working.proposals().filter(|(_, proposal)| proposal.participant == id).filter_map(|(id, proposal)| {
+        let panel = panel(working, &proposal.operation, proposal.participant)?;
+        let mut left = proposal.clone();
+        left.approvals.retain(|key| panel.has(key));
+        (left.approvals != proposal.approvals).then_some((*id, left))
+    });
+    for (id, left) in struck.collect::<Vec<_>>() {
+        scene.working.set_proposal(id, Some(left));
     }
 }
 

@@ -50,6 +50,8 @@ impl Bucket {
             | StateKey::Validators
             | StateKey::Offence(_)
             | StateKey::Timed(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         }
@@ -72,7 +74,9 @@ impl Bucket {
             | StateKey::Account(_)
             | StateKey::Validators
             | StateKey::Offence(_)
-            | StateKey::Timed(_) => None,
+            | StateKey::Timed(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol => None,
         }
     }
 
@@ -262,7 +266,9 @@ fn name(key: &StateKey) -> Option<Digest> {
         | StateKey::Account(_)
         | StateKey::Validators
         | StateKey::Offence(_)
-        | StateKey::Timed(_) => None,
+        | StateKey::Timed(_)
+        | StateKey::Proposal(_)
+        | StateKey::Protocol => None,
     }
 }
 
