@@ -261,7 +261,10 @@ impl Payment<'_> {
             Some(
                 operation_result::Result::Applied(_)
                 | operation_result::Result::Rejected(_)
-                | operation_result::Result::Ended(_),
+                | operation_result::Result::Ended(_)
+                | operation_result::Result::Decided(_)
+                | operation_result::Result::Pending(_)
+                | operation_result::Result::Lapsed(_),
             )
             | None => None,
         });
@@ -294,7 +297,10 @@ pub fn rejection(receipt: &Receipt) -> Option<&Rejection> {
             Some(
                 operation_result::Result::Applied(_)
                 | operation_result::Result::Repeated(_)
-                | operation_result::Result::Ended(_),
+                | operation_result::Result::Ended(_)
+                | operation_result::Result::Decided(_)
+                | operation_result::Result::Pending(_)
+                | operation_result::Result::Lapsed(_),
             )
             | None => None,
         })
