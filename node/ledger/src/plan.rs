@@ -141,8 +141,10 @@ impl<'a> Plan<'a> {
         }
         let mut endings = vec![(0, 0); uses.timed.len()];
         let due = proposals.due(block.height, block.timestamp_ms);
-        let mut touched: Vec<Touched> =
-            due.iter().enumerate().map(|(number, (_, due))| uses.note(number, due.operation.act(), &issuer)).collect();
+        let operations: usize = block.transactions.iter().map(|transaction| transaction.operations().len()).sum();
+        let mut touched: Vec<Touched> = Vec::with_capacity(operations.saturating_add(due.len()));
+        touched
+            .extend(due.iter().enumerate().map(|(number, (_, due))| uses.note(number, due.operation.act(), &issuer)));
         let due = due.into_iter().map(|(id, _)| id).collect();
         let mut proposed = Proposed { before: proposals, block: BTreeMap::new() };
         for transaction in &block.transactions {
