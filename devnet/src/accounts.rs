@@ -330,7 +330,9 @@ fn endings(receipt: &tonle_proto::v1::Receipt, account: &str) -> Vec<HistoryRepo
 fn result(receipt: &tonle_proto::v1::Receipt, operation: usize) -> String {
     use tonle_proto::v1::operation_result::Result;
     match receipt.results.get(operation).and_then(|result| result.result.as_ref()) {
-        Some(Result::Applied(_) | Result::Ended(_)) => "applied".to_owned(),
+        Some(Result::Applied(_) | Result::Ended(_) | Result::Decided(_)) => "applied".to_owned(),
+        Some(Result::Pending(pending)) => format!("pending: {} of {} keys", pending.approvals, pending.threshold),
+        Some(Result::Lapsed(lapsed)) => lapsed.rejection.as_ref().map_or_else(String::new, |why| why.code.clone()),
         Some(Result::Repeated(first)) => format!("repeated block {}", first.height),
         Some(Result::Rejected(rejection)) => rejection.code.clone(),
         None => match (receipt.outcome(), rejection(receipt)) {

@@ -171,9 +171,9 @@ pub fn parameters() -> Genesis {
 }
 
 fn participant(id: &str, legal_name: &str, role: Role, keys: &DevelopmentKeys) -> Result<Participant> {
-    let mut permissions = vec![Permission::Pay, Permission::OpenAccounts];
+    let mut permissions = vec![Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys];
     if role == Role::Operator {
-        permissions.push(Permission::Issue);
+        permissions.extend([Permission::Issue, Permission::Govern]);
     }
     let key = ParticipantKey { key: keys.participant(id).public(), permissions: Permissions::of(&permissions) };
     Ok(Participant {

@@ -225,7 +225,7 @@ pub async fn change(signing: &Signing, key: Option<SecretKey>, change: &Change) 
 /// # Errors
 /// When it cannot be made, is rejected, or is not known to be final in time.
 pub async fn admit(signing: &Signing, key: Option<SecretKey>, admission: &Admission) -> Result<()> {
-    let permissions = Permissions::of(&[Permission::Pay, Permission::OpenAccounts]);
+    let permissions = Permissions::of(&[Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys]);
     let mut participant_keys: Vec<_> =
         admission.keys.iter().map(|key| ParticipantKey { key: *key, permissions }).collect();
     participant_keys.sort_by_key(|entry| entry.key);
@@ -238,6 +238,7 @@ pub async fn admit(signing: &Signing, key: Option<SecretKey>, admission: &Admiss
         keys: participant_keys,
         pay_threshold: admission.threshold,
         open_accounts_threshold: admission.threshold,
+        manage_keys_threshold: if admission.keys.is_empty() { 0 } else { admission.threshold },
     }));
     let client = Client::open(&signing.target)?;
     let key = signing.key_or_operators(key)?;

@@ -270,7 +270,10 @@ impl Payment<'_> {
             Some(
                 operation_result::Result::Applied(_)
                 | operation_result::Result::Rejected(_)
-                | operation_result::Result::Ended(_),
+                | operation_result::Result::Ended(_)
+                | operation_result::Result::Decided(_)
+                | operation_result::Result::Pending(_)
+                | operation_result::Result::Lapsed(_),
             )
             | None => None,
         });
@@ -303,7 +306,10 @@ pub fn rejection(receipt: &Receipt) -> Option<&Rejection> {
             Some(
                 operation_result::Result::Applied(_)
                 | operation_result::Result::Repeated(_)
-                | operation_result::Result::Ended(_),
+                | operation_result::Result::Ended(_)
+                | operation_result::Result::Decided(_)
+                | operation_result::Result::Pending(_)
+                | operation_result::Result::Lapsed(_),
             )
             | None => None,
         })

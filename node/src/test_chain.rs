@@ -36,7 +36,7 @@ fn khr() -> Asset {
 
 /// Four banks with one account each, 1,000,000 in minor units of KHR on it.
 pub(crate) fn genesis() -> Genesis {
-    use Permission::{Issue, OpenAccounts, Pay};
+    use Permission::{Govern, Issue, OpenAccounts, Pay};
     let participant = |name: &str, role, permissions: &[Permission]| Participant {
         id: ParticipantId::new(name).unwrap(),
         legal_name: format!("{name} Plc."),
@@ -48,7 +48,7 @@ pub(crate) fn genesis() -> Genesis {
     };
     let mut participants: Vec<_> =
         BANKS.iter().map(|name| participant(name, Role::Bank, &[Pay, OpenAccounts])).collect();
-    participants.push(participant("nbc", Role::Operator, &[Pay, OpenAccounts, Issue]));
+    participants.push(participant("nbc", Role::Operator, &[Pay, OpenAccounts, Issue, Govern]));
     let accounts = BANKS.iter().map(|name| {
         let mut account = Account::new(AccountKind::Wallet, &[], 0).with_tier(KycTier::Full);
         account.set_balance(Balance::new(khr(), Amount::from_minor(1_000_000), Amount::ZERO));

@@ -11,9 +11,10 @@ use tonle_consensus::{
 };
 use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Verified, Writer};
 use tonle_ledger::{
-    AccountId, AccountKind, AddParticipant, Amount, Asset, Issue, KycTier, Member, OpenAccount, Operation,
-    ParticipantId, ParticipantKey, Permission, Permissions, Redeem, Reference, RemoveValidator, ReportMisbehaviour,
-    Role, SignedTransaction, Text, TransactionBody, Transfer,
+    AccountId, AccountKind, Activation, AddParticipant, Amount, Approve, Asset, Issue, KycTier, Member, Mode,
+    OpenAccount, Operation, ParticipantId, ParticipantKey, Permission, Permissions, Propose, Redeem, Reference,
+    RemoveParticipant, RemoveValidator, ReportMisbehaviour, Role, SetParticipantKeys, SetParticipantMode,
+    SignedTransaction, Text, Thresholds, TransactionBody, Transfer, Withdraw,
 };
 use tonle_replica::{Cut, LaneFork, Misbehaviour, PeerContext, RawBatch, Tip, genesis_block};
 
@@ -278,11 +279,31 @@ pub(crate) fn every_operation() -> Vec<Operation> {
         Operation::RemoveValidator(RemoveValidator { participant: ParticipantId::new("bank0").expect("a name") }),
         Operation::AddParticipant(Box::new(admission())),
         Operation::ReportMisbehaviour(ReportMisbehaviour { proof: fork().encode() }),
+        Operation::SetParticipantKeys(Box::new(SetParticipantKeys {
+            participant: ParticipantId::new("bank1").expect("a name"),
+            keys: participant_keys(),
+            thresholds: Thresholds { pay: 2, ..Thresholds::default() },
+        })),
+        Operation::SetParticipantMode(set_mode()),
+        Operation::RemoveParticipant(RemoveParticipant { participant: ParticipantId::new("bank0").expect("a name") }),
+        Operation::Propose(Box::new(Propose {
+            participant: ParticipantId::new("nbc").expect("a name"),
+            operation: Operation::SetParticipantMode(set_mode()),
+            effect_height: 70,
+            expires_ms: START_MS + 3_600_000,
+        })),
+        Operation::Approve(Approve { proposal: CHAIN }),
+        Operation::Withdraw(Withdraw { proposal: CHAIN }),
+        Operation::ActivateProtocol(Activation { version: 2, height: 1_000 }),
     ]
     .into_iter()
     .chain(crate::agreements::agreements())
     .chain(crate::keeping::keeping())
     .collect()
+}
+
+fn set_mode() -> SetParticipantMode {
+    SetParticipantMode { participant: ParticipantId::new("bank1").expect("a name"), mode: Mode::PayOutOnly }
 }
 
 /// Two batches at the first place of a lane.
@@ -295,20 +316,26 @@ fn fork() -> Misbehaviour {
     Misbehaviour::Lane(LaneFork::new(&batch(1), &batch(2)).expect("two batches of one place"))
 }
 
-fn admission() -> AddParticipant {
+fn participant_keys() -> Vec<ParticipantKey> {
     let may = |number, permissions: &[Permission]| ParticipantKey {
         key: client(number).public(),
         permissions: Permissions::of(permissions),
     };
-    let mut keys = vec![may(5, &[Permission::Pay, Permission::OpenAccounts]), may(6, &[Permission::Pay])];
+    let mut keys =
+        vec![may(5, &[Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys]), may(6, &[Permission::Pay])];
     keys.sort_by_key(|entry| entry.key);
+    keys
+}
+
+fn admission() -> AddParticipant {
     AddParticipant {
         participant: ParticipantId::new("bank9").expect("a name"),
         legal_name: "Bank No. 9".to_owned(),
         bic: "TONLKHPP".to_owned(),
         role: Role::Bank,
-        keys,
+        keys: participant_keys(),
         pay_threshold: 2,
         open_accounts_threshold: 1,
+        manage_keys_threshold: 1,
     }
 }

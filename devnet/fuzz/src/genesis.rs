@@ -87,7 +87,7 @@ fn participant(name: &str, role: Role, keys: &[usize], permissions: &[Permission
 
 /// An operator, two banks with a paying account each, and four validators.
 pub(crate) fn founding() -> Genesis {
-    use Permission::{Issue, OpenAccounts, Pay};
+    use Permission::{Govern, Issue, OpenAccounts, Pay};
     let khr = Asset::new("KHR").expect("a code in form");
     let account = |name: &str, keys: &[usize], minor| {
         let keys: Vec<_> = keys.iter().map(|key| client(*key).public()).collect();
@@ -100,7 +100,7 @@ pub(crate) fn founding() -> Genesis {
         key: key(usize::from(index)).public(),
         network_key: key(100 + usize::from(index)).public(),
     });
-    let mut participants = vec![participant("nbc", Role::Operator, &[9], &[Pay, OpenAccounts, Issue])];
+    let mut participants = vec![participant("nbc", Role::Operator, &[9], &[Pay, OpenAccounts, Issue, Govern])];
     participants.extend(
         (0..usize::from(NODES))
             .map(|bank| participant(&format!("bank{bank}"), Role::Bank, &[bank, 20 + bank], &[Pay, OpenAccounts])),

@@ -5,8 +5,8 @@
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
     AccountStatus, DisplayName, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES,
-    MAX_TRANSACTION_BYTES, MAX_WINDOW_MS, Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role,
-    SignedTransaction,
+    MAX_TRANSACTION_BYTES, MAX_WINDOW_MS, Mode, Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role,
+    SignedTransaction, proposable,
 };
 
 use crate::forge::CHAIN;
@@ -71,8 +71,15 @@ fn bounds(operation: &Operation) {
             assert!(add.keys.len() <= MAX_SIGNATURES && add.keys.windows(2).all(|pair| pair[0].key < pair[1].key));
             assert!(add.role != Role::Operator && add.pay_threshold > 0 && add.open_accounts_threshold > 0);
             assert!((1..=140).contains(&add.legal_name.len()) && add.bic.len() <= 11);
-            assert!(add.keys.iter().all(|entry| !entry.permissions.contains(Permission::Issue)));
+            assert!(add.keys.iter().all(|entry| !entry.permissions.iter().any(Permission::is_operators)));
         }
+        Operation::SetParticipantKeys(set) => {
+            assert!(set.keys.len() <= MAX_SIGNATURES && set.keys.windows(2).all(|pair| pair[0].key < pair[1].key));
+            let managing = set.keys.iter().filter(|entry| entry.permissions.contains(Permission::ManageKeys)).count();
+            assert!((1..=managing).contains(&usize::from(set.thresholds.manage_keys)));
+        }
+        Operation::SetParticipantMode(set) => assert_ne!(set.mode, Mode::Removed),
+        Operation::Propose(propose) => assert!(proposable(propose.operation.kind()).is_some()),
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
         _ => {}
     }

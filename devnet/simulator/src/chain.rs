@@ -85,8 +85,8 @@ impl Chain {
         let validator_keys: Vec<SecretKey> = (0..banks).map(|bank| key("validator", bank)).collect();
         let names: Vec<ParticipantId> =
             (0..banks).map(|bank| ParticipantId::new(&format!("bank{bank}")).context("bank")).collect::<Result<_>>()?;
-        let mut participants =
-            vec![participant(operator, Role::Operator, &key("operator", 0), &[Permission::Pay, Permission::Issue])];
+        let operators = [Permission::Pay, Permission::Issue, Permission::Govern];
+        let mut participants = vec![participant(operator, Role::Operator, &key("operator", 0), &operators)];
         let (mut accounts, mut validators) = (Vec::new(), Vec::new());
         for (bank, (name, bank_key)) in names.iter().zip(&bank_keys).enumerate() {
             participants.push(participant(*name, Role::Bank, bank_key, &[Permission::Pay]));

@@ -1,6 +1,6 @@
 //! The JSON form, read strictly and written back.
 
-use tonle_ledger::Genesis;
+use tonle_ledger::{Genesis, Participant, Permission, Role, Thresholds};
 
 use super::{parse, to_json};
 use crate::defaults;
@@ -70,7 +70,11 @@ fn what_is_wrong_is_named() {
     check(|json| json["participants"][3]["id"] = "Aba".into(), "participants[3]: id");
     check(|json| json["participants"][0]["role"] = "king".into(), "king");
     check(|json| json["participants"][0]["bic"] = "abc".into(), "bic");
-    check(|json| json["participants"][0]["keys"][0]["permissions"] = vec!["freeze"].into(), "freeze");
+    check(|json| json["participants"][0]["keys"][0]["permissions"] = vec!["reign"].into(), "reign");
+    check(
+        |json| json["participants"][0]["keys"][0]["permissions"] = vec!["freeze", "issue"].into(),
+        "freeze and issue",
+    );
     check(|json| json["accounts"][5]["id"] = "alice".into(), "accounts[5]: id");
     check(|json| json["parameters"]["day_offset_ms"] = 86_400_000.into(), "day_offset_ms");
     check(|json| json["parameters"]["limits"][0]["daily_minor"] = 0.into(), "limit of zero");
@@ -96,4 +100,26 @@ fn what_is_wrong_is_named() {
         },
         "accounts",
     );
+}
+
+/// What a document of before there was `govern` means: keys that may issue govern, as many as issuing needs.
+#[test]
+fn where_nothing_is_said_of_governing_those_who_issue_govern() {
+    let mut document: serde_json::Value = serde_json::from_str(&to_json(&genesis()).unwrap()).unwrap();
+    let participants = document["participants"].as_array_mut().unwrap();
+    let operator = participants.iter_mut().find(|entry| entry["role"] == "operator").unwrap();
+    operator["thresholds"] = serde_json::json!({ "pay": 1, "open_accounts": 1, "issue": 1 });
+    operator["keys"][0]["permissions"] = serde_json::json!(["pay", "open_accounts", "issue"]);
+    let of = |document: &serde_json::Value| {
+        let genesis = parse(&document.to_string()).unwrap();
+        genesis.participants.into_iter().find(|participant| participant.role == Role::Operator).unwrap()
+    };
+    let may = |operator: &Participant| operator.keys[0].permissions.iter().collect::<Vec<_>>();
+    let silent = of(&document);
+    assert_eq!(may(&silent), [Permission::Pay, Permission::OpenAccounts, Permission::Issue, Permission::Govern]);
+    assert_eq!(silent.thresholds, Thresholds::default());
+    let operator = document["participants"].as_array_mut().unwrap().iter_mut();
+    let operator = operator.into_iter().find(|entry| entry["role"] == "operator").unwrap();
+    operator["thresholds"]["govern"] = serde_json::json!(1);
+    assert_eq!(may(&of(&document)), [Permission::Pay, Permission::OpenAccounts, Permission::Issue], "it is said");
 }

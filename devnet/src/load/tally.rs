@@ -77,7 +77,13 @@ impl Tally {
         match receipt.outcome() {
             Outcome::Applied => {}
             Outcome::Partial => rejected.extend(receipt.results.iter().filter_map(|result| match &result.result {
-                Some(operation_result::Result::Applied(_) | operation_result::Result::Ended(_)) => None,
+                Some(
+                    operation_result::Result::Applied(_)
+                    | operation_result::Result::Ended(_)
+                    | operation_result::Result::Decided(_)
+                    | operation_result::Result::Pending(_)
+                    | operation_result::Result::Lapsed(_),
+                ) => None,
                 Some(operation_result::Result::Rejected(rejection)) => Some(rejection.code.clone()),
                 Some(operation_result::Result::Repeated(_)) => Some("REPEATED".to_owned()),
                 None => Some("NO_RESULT".to_owned()),

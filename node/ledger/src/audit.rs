@@ -9,6 +9,8 @@ use tonle_crypto::{Canonical, CodecError, Digest};
 use crate::executor::Point;
 use crate::offence::Offences;
 use crate::proof::value_digest;
+use crate::proposal::{Proposal, Proposals};
+use crate::protocol::Protocol;
 use crate::timed::Deadlines;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
@@ -54,6 +56,10 @@ pub(crate) struct Scan {
     pub(crate) offences: Offences,
     pub(crate) deadlines: Deadlines,
     pub(crate) parameters: Option<Parameters>,
+    pub(crate) proposals: Proposals,
+    pub(crate) protocol: Option<Protocol>,
+    /// How many accounts of each participant have money.
+    pub(crate) moneyed: BTreeMap<ParticipantId, usize>,
     balances: BTreeMap<Asset, u128>,
     accounts: u64,
 }
@@ -76,12 +82,19 @@ impl Scan {
             StateKey::ReferenceBucket(hour) => {
                 self.reference_buckets.insert(hour, bucket(value).map_err(corrupt)?);
             }
-            StateKey::Account(_) => {
-                add_balances(&mut self.balances, &Account::decode(value).map_err(corrupt)?)?;
+            StateKey::Account(id) => {
+                let account = Account::decode(value).map_err(corrupt)?;
+                add_balances(&mut self.balances, &account)?;
+                if !account.balances().is_empty() {
+                    let count = self.moneyed.entry(id.participant()).or_insert(0);
+                    *count = count.saturating_add(1);
+                }
                 self.accounts = self.accounts.saturating_add(1);
             }
             StateKey::Validators => self.validators = Some(Validators::decode(value).map_err(corrupt)?),
             StateKey::Offence(id) => self.offences.insert(id, OffenceRecord::decode(value).map_err(corrupt)?),
+            StateKey::Proposal(id) => self.proposals.read(id, Proposal::decode(value).map_err(corrupt)?)?,
+            StateKey::Protocol => self.protocol = Some(Protocol::decode(value).map_err(corrupt)?),
             StateKey::Timed(id) => self.deadlines.read(id, &Timed::decode(value).map_err(corrupt)?)?,
             StateKey::Parameters => self.parameters = Some(Parameters::decode(value).map_err(corrupt)?),
             StateKey::Alias(_) => drop(Alias::decode(value).map_err(corrupt)?),

@@ -6,15 +6,18 @@
 //!
 //! Must not know: where the state is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
 use crate::audit::Scan;
 use crate::offence::{Docket, Offences};
+use crate::participant::KeyCounts;
 use crate::plan::Plan;
 use crate::proof::value_digest;
+use crate::proposal::{Proposal, Proposals};
+use crate::protocol::Protocol;
 use crate::reference::{hour, hour_end_ms, references_expired};
 use crate::run::{Run, run};
 use crate::timed::Deadlines;
@@ -81,7 +84,9 @@ pub struct Executor {
     point: Point,
     participants: BTreeMap<ParticipantId, Participant>,
     /// All keys of the participants.
-    keys: BTreeSet<PublicKey>,
+    keys: KeyCounts,
+    /// How many accounts of each participant have money.
+    moneyed: BTreeMap<ParticipantId, usize>,
     assets: BTreeMap<Asset, AssetRecord>,
     id_buckets: BTreeMap<u64, Digest>,
     reference_buckets: BTreeMap<u64, Digest>,
@@ -91,6 +96,8 @@ pub struct Executor {
     offences: Offences,
     deadlines: Deadlines,
     parameters: Arc<Parameters>,
+    proposals: Proposals,
+    protocol: Protocol,
     judge: Arc<dyn Judge>,
     versions: Arc<Versions>,
 }
@@ -164,11 +171,26 @@ impl Executor {
         }
         let mut versions = Versions::default();
         versions.push(Version { height: point.height, tree, previous: Vec::new() });
-        let Scan { participants, assets, id_buckets, reference_buckets, .. } = scan;
-        let Scan { validators, offences, deadlines, parameters, .. } = scan;
+        let Scan {
+            participants,
+            assets,
+            id_buckets,
+            reference_buckets,
+            validators,
+            offences,
+            deadlines,
+            parameters,
+            moneyed,
+            proposals,
+            protocol,
+            ..
+        } = scan;
+        let mut keys = KeyCounts::default();
+        participants.values().for_each(|participant| keys.add(participant));
         Ok(Executor {
             point,
-            keys: participants.values().flat_map(keys_of).collect(),
+            keys,
+            moneyed,
             participants,
             assets,
             id_buckets,
@@ -178,6 +200,8 @@ impl Executor {
             offences,
             deadlines,
             parameters: Arc::new(parameters.ok_or(Fatal::NoParameters)?),
+            proposals,
+            protocol: protocol.unwrap_or_else(|| Protocol::found(genesis.protocol_version)),
             judge,
             versions: Arc::new(versions),
         })
@@ -219,6 +243,17 @@ impl Executor {
         self.offences.get(id)
     }
 
+    /// The proposals that stand, by id.
+    pub fn proposals(&self) -> impl Iterator<Item = (&Digest, &Proposal)> {
+        self.proposals.iter()
+    }
+
+    /// Which versions of the protocol come into force at which heights.
+    #[must_use]
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
     /// Supply of every asset, in minor units.
     #[must_use]
     pub fn supply(&self) -> BTreeMap<Asset, u128> {
@@ -235,7 +270,7 @@ impl Executor {
     #[must_use]
     pub fn plan<'a>(&self, block: &'a BlockInput) -> Plan<'a> {
         let issuer = |asset| self.assets.get(&asset).map(|record| record.issuer);
-        Plan::new(block, issuer, self.deadlines.ended(block.timestamp_ms))
+        Plan::new(block, issuer, self.deadlines.ended(block.timestamp_ms), &self.proposals)
     }
 
     /// Executes the next block. `values` are those of the plan's keys in their order, as of the block before; `None`
@@ -253,12 +288,14 @@ impl Executor {
         let tree = self.versions.tree();
         let before = Before {
             tree: &tree,
-            participants: Participants { by_id: &self.participants, keys: &self.keys },
+            participants: Participants { by_id: &self.participants, keys: &self.keys, moneyed: &self.moneyed },
             assets: &self.assets,
             validators: WorkingValidators { set: Arc::clone(&self.validators), now: block.height, window: self.window },
             docket: Docket::new(self.judge.as_ref(), self.point.chain, &self.offences),
             deadlines: &self.deadlines,
             parameters: Arc::clone(&self.parameters),
+            proposals: &self.proposals,
+            protocol: &self.protocol,
         };
         let mut working = Working::new(plan, values, before)?;
         let run = run(plan, &self.point.chain, &mut working)?;
@@ -267,7 +304,8 @@ impl Executor {
         self.check_deltas(block.height, &outcome)?;
         let mut changes = Vec::new();
         let edits = self.edits(block, &run, &mut outcome, &mut changes);
-        let Outcome { assets, admitted, validators, reported, timed, parameters, .. } = outcome;
+        let Outcome { assets, participants, filled, proposals, protocol, .. } = outcome;
+        let Outcome { validators, reported, timed, parameters, .. } = outcome;
         let (tree, previous) = commit(&tree, edits, &mut changes)?;
 
         let encoded: Vec<_> = run.receipts.iter().map(encoded).collect();
@@ -283,8 +321,11 @@ impl Executor {
         self.remember(&changes);
         Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
         self.assets = assets;
-        self.keys.extend(admitted.values().flat_map(keys_of));
-        self.participants.extend(admitted);
+        self.take_in(participants, filled);
+        proposals.into_iter().for_each(|(id, proposal)| self.proposals.set(id, proposal.map(|proposal| *proposal)));
+        if let Some(protocol) = protocol {
+            self.protocol = protocol;
+        }
         self.offences.extend(reported);
         for TimedSlot { id, value, .. } in &timed {
             self.deadlines.set(*id, value.as_ref());
@@ -360,8 +401,17 @@ impl Executor {
             let before = self.assets.get(asset).map(Canonical::encode);
             edits.push(Edit { key: StateKey::Asset(*asset), before, after: Some(record.encode()) });
         }
-        for (id, participant) in &outcome.admitted {
-            edits.push(Edit { key: StateKey::Participant(*id), before: None, after: Some(participant.encode()) });
+        for (id, participant) in &outcome.participants {
+            let before = self.participants.get(id).map(Canonical::encode);
+            edits.push(Edit { key: StateKey::Participant(*id), before, after: Some(participant.encode()) });
+        }
+        for (id, proposal) in &outcome.proposals {
+            let before = self.proposals.get(id).map(Canonical::encode);
+            let after = proposal.as_deref().map(Canonical::encode);
+            edits.push(Edit { key: StateKey::Proposal(*id), before, after });
+        }
+        if let Some(protocol) = &outcome.protocol {
+            edits.push(Edit { key: StateKey::Protocol, before: self.protocol.leaf(), after: protocol.leaf() });
         }
         if !Arc::ptr_eq(&self.validators, &outcome.validators) {
             let (before, after) = (Some(self.validators.encode()), Some(outcome.validators.encode()));
@@ -432,6 +482,24 @@ impl Executor {
         Edit { key, before: standing.map(bytes), after: after.as_ref().map(bytes) }
     }
 
+    /// Keeps the participants as the block leaves them, and how many of their accounts have money.
+    fn take_in(
+        &mut self,
+        participants: BTreeMap<ParticipantId, Participant>,
+        filled: BTreeMap<ParticipantId, (usize, usize)>,
+    ) {
+        for (id, participant) in participants {
+            self.keys.add(&participant);
+            if let Some(before) = self.participants.insert(id, participant) {
+                self.keys.remove(&before);
+            }
+        }
+        for (id, (filled, emptied)) in filled {
+            let count = self.moneyed.entry(id).or_insert(0);
+            *count = count.saturating_add(filled).saturating_sub(emptied);
+        }
+    }
+
     /// Keeps the buckets as the changes leave them.
     fn remember(&mut self, changes: &[Change]) {
         for change in changes {
@@ -458,10 +526,6 @@ fn encoded(value: &impl Canonical) -> Vec<u8> {
     let mut writer = Writer::with_room();
     writer.value(value);
     writer.finish()
-}
-
-fn keys_of(participant: &Participant) -> impl Iterator<Item = PublicKey> + '_ {
-    participant.keys.iter().map(|entry| entry.key)
 }
 
 type Previous = Vec<(StateKey, Option<Vec<u8>>)>;

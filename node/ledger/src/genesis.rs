@@ -7,7 +7,8 @@ use tonle_crypto::{Canonical, CodecError, Digest, Domain, PublicKey, Reader, Wri
 use crate::account::ascending;
 use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
 use crate::{
-    Account, AccountId, Asset, MAX_SIGNATURES, Member, Parameters, Participant, ParticipantId, Role, VALIDATORS_MAX,
+    Account, AccountId, Asset, MAX_SIGNATURES, Member, Mode, Parameters, Participant, ParticipantId, Role,
+    VALIDATORS_MAX,
 };
 
 static GENESIS: Domain = Domain::new("tonle v1 genesis");
@@ -53,6 +54,9 @@ pub enum GenesisInvalid {
     /// A threshold is zero or cannot be reached, a key is weak, or there are too many.
     #[error("genesis: keys or thresholds of {0} cannot work")]
     Keys(String),
+    /// A key may both freeze and issue.
+    #[error("genesis: a key of {0} may both freeze and issue")]
+    FreezeAndIssue(ParticipantId),
     /// A number is out of its range.
     #[error("genesis: {0} out of range")]
     Range(&'static str),
@@ -250,11 +254,16 @@ impl Genesis {
 }
 
 fn check_participant(participant: &Participant) -> Result<(), GenesisInvalid> {
-    let thresholds = participant.thresholds;
-    let thresholds = [thresholds.pay, thresholds.open_accounts, thresholds.issue];
+    let thresholds = participant.thresholds.to_array();
     let too_many = participant.keys.len() > MAX_SIGNATURES;
     if too_many || thresholds.contains(&0) || !ascending(participant.keys.iter().map(|entry| entry.key)) {
         return Err(GenesisInvalid::Keys(participant.id.to_string()));
+    }
+    if participant.keys.iter().any(|entry| entry.permissions.freeze_and_issue()) {
+        return Err(GenesisInvalid::FreezeAndIssue(participant.id));
+    }
+    if participant.mode == Mode::Removed {
+        return Err(GenesisInvalid::Range("mode"));
     }
     if participant.legal_name.len() > LEGAL_NAME_BYTES_MAX {
         return Err(GenesisInvalid::Range("legal name"));

@@ -38,7 +38,9 @@ mod parameters;
 mod participant;
 mod plan;
 mod proof;
+mod proposal;
 mod protobuf;
+mod protocol;
 mod receipt;
 mod reference;
 mod rejection;
@@ -57,7 +59,7 @@ pub use account::{Account, AccountKind, AccountStatus, Balance, FREEZE_ORDERS_MA
 pub use alias::{Alias, DisplayName};
 pub use asset::AssetRecord;
 pub use audit::{Audit, audit};
-pub use authority::{Rule, Signer, rule};
+pub use authority::{Rule, Signer, dual_control, proposable, rule};
 pub use block::{BlockInput, Duplicate, Executed, HistoryEntry};
 pub use executor::{Executor, Point};
 pub use fatal::Fatal;
@@ -69,16 +71,18 @@ pub use offence::{
     Claim, JUDGED_PER_BLOCK_MAX, Judge, OFFENCES_MAX, OFFENCES_PER_KEY_MAX, OffenceRecord, PROOF_BYTES_MAX,
 };
 pub use operation::{
-    AcceptRequest, AddParticipant, CancelRequest, CaptureHold, CloseAccount, Collect, DeclineRequest, FreezeAccount,
-    GrantMandate, Issue, MoveAlias, OfferQuote, OpenAccount, Operation, OperationKind, PaymentKind, PlaceHold,
-    Progress, Redeem, ReleaseHold, RemoveAlias, RemoveValidator, ReportMisbehaviour, RequestToPay, Return,
-    RevokeMandate, Seize, SendToBank, SetAccountKeys, SetAccountStatus, SetAlias, SetLimits, SetTier, TakeQuote,
-    TrackTransfer, Transfer,
+    AcceptRequest, AddParticipant, Approve, CancelRequest, CaptureHold, CloseAccount, Collect, DeclineRequest,
+    FreezeAccount, GrantMandate, Issue, MoveAlias, OfferQuote, OpenAccount, Operation, OperationKind, PaymentKind,
+    PlaceHold, Progress, Propose, Redeem, ReleaseHold, RemoveAlias, RemoveParticipant, RemoveValidator,
+    ReportMisbehaviour, RequestToPay, Return, RevokeMandate, Seize, SendToBank, SetAccountKeys, SetAccountStatus,
+    SetAlias, SetLimits, SetParticipantKeys, SetParticipantMode, SetTier, TakeQuote, TrackTransfer, Transfer, Withdraw,
 };
 pub use parameters::{DAILY_MAX, HOURLY_MAX, KycTier, Limit, LocalHour, Parameters};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
 pub use plan::Plan;
 pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
+pub use proposal::{PROPOSAL_LIFE_MAX_MS, PROPOSALS_MAX, PROPOSALS_PER_PARTICIPANT_MAX, PROPOSED_BYTES_MAX, Proposal};
+pub use protocol::{ACTIVATIONS_MAX, Activation, Protocol};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
 pub use rejection::{Fault, Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};

@@ -41,6 +41,8 @@ impl MemoryState {
                     | StateKey::Timed(_)
                     | StateKey::Parameters
                     | StateKey::Alias(_)
+                    | StateKey::Proposal(_)
+                    | StateKey::Protocol
                     | StateKey::Reference(_) => true,
                 }),
                 // Absent by the executor's reading already.

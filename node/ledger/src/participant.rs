@@ -2,6 +2,8 @@
 //!
 //! Must not know: accounts and operations.
 
+use std::collections::BTreeMap;
+
 use tonle_crypto::{Canonical, CodecError, PublicKey, Reader, Writer};
 
 use crate::account::ascending;
@@ -55,10 +57,13 @@ pub enum Mode {
     PayOutOnly,
     /// Nothing.
     Suspended,
+    /// Nothing, for ever: it was wound down and is no participant any more. Its record stays, because its accounts do,
+    /// and whoever came under its name would have them.
+    Removed,
 }
 
 impl Mode {
-    /// The number in canonical bytes and on the wire: 1 to 4.
+    /// The number in canonical bytes and on the wire: 1 to 5.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -66,6 +71,7 @@ impl Mode {
             Mode::ReceiveOnly => 2,
             Mode::PayOutOnly => 3,
             Mode::Suspended => 4,
+            Mode::Removed => 5,
         }
     }
     /// The mode of a number.
@@ -76,6 +82,7 @@ impl Mode {
             2 => Some(Mode::ReceiveOnly),
             3 => Some(Mode::PayOutOnly),
             4 => Some(Mode::Suspended),
+            5 => Some(Mode::Removed),
             _ => None,
         }
     }
@@ -84,7 +91,7 @@ impl Mode {
     pub const fn can_debit(self) -> bool {
         match self {
             Mode::Active | Mode::PayOutOnly => true,
-            Mode::ReceiveOnly | Mode::Suspended => false,
+            Mode::ReceiveOnly | Mode::Suspended | Mode::Removed => false,
         }
     }
     /// May it change what its accounts are: their keys, status, tier and aliases?
@@ -92,7 +99,7 @@ impl Mode {
     pub const fn can_keep_accounts(self) -> bool {
         match self {
             Mode::Active | Mode::ReceiveOnly | Mode::PayOutOnly => true,
-            Mode::Suspended => false,
+            Mode::Suspended | Mode::Removed => false,
         }
     }
     /// May money enter its accounts, and may it open some?
@@ -100,7 +107,7 @@ impl Mode {
     pub const fn can_credit(self) -> bool {
         match self {
             Mode::Active | Mode::ReceiveOnly => true,
-            Mode::PayOutOnly | Mode::Suspended => false,
+            Mode::PayOutOnly | Mode::Suspended | Mode::Removed => false,
         }
     }
 }
@@ -114,6 +121,36 @@ pub enum Permission {
     OpenAccounts,
     /// Issue and redeem the assets whose issuer the participant is.
     Issue,
+    /// Replace the participant's keys.
+    ManageKeys,
+    /// Freeze accounts: the operator's. A key that may freeze may not issue.
+    Freeze,
+    /// Take money from an account by a court's order: the operator's.
+    Seize,
+    /// Say who participates and validates, and by which rules: the operator's.
+    Govern,
+}
+
+impl Permission {
+    /// All of them, by bit.
+    pub const ALL: [Permission; 7] = [
+        Permission::Pay,
+        Permission::OpenAccounts,
+        Permission::Issue,
+        Permission::ManageKeys,
+        Permission::Freeze,
+        Permission::Seize,
+        Permission::Govern,
+    ];
+
+    /// Is it an operator's alone?
+    #[must_use]
+    pub const fn is_operators(self) -> bool {
+        match self {
+            Permission::Issue | Permission::Freeze | Permission::Seize | Permission::Govern => true,
+            Permission::Pay | Permission::OpenAccounts | Permission::ManageKeys => false,
+        }
+    }
 }
 
 /// A set of [`Permission`]s.
@@ -123,15 +160,15 @@ pub struct Permissions(u32);
 impl Permissions {
     /// May do nothing.
     pub const NONE: Permissions = Permissions(0);
-    /// Bit 0 pay, bit 1 open accounts, bit 2 issue.
-    const KNOWN: u32 = 0b111;
+    /// Bit 0 pay, 1 open accounts, 2 issue, 3 manage keys, 4 freeze, 5 seize, 6 govern.
+    const KNOWN: u32 = 0b111_1111;
 
     /// These.
     #[must_use]
     pub fn of(permissions: &[Permission]) -> Self {
         Permissions(permissions.iter().fold(0, |bits, permission| bits | Self::bit(*permission)))
     }
-    /// The bits in canonical bytes: 0 pay, 1 open accounts, 2 issue.
+    /// The bits in canonical bytes: 0 pay, 1 open accounts, 2 issue, 3 manage keys, 4 freeze, 5 seize, 6 govern.
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.0
@@ -146,11 +183,24 @@ impl Permissions {
     pub const fn contains(self, permission: Permission) -> bool {
         self.0 & Self::bit(permission) != 0
     }
+    /// Those in it, by bit.
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.into_iter().filter(move |permission| self.contains(*permission))
+    }
+    /// May a key with these both freeze and issue? None may.
+    #[must_use]
+    pub const fn freeze_and_issue(self) -> bool {
+        self.contains(Permission::Freeze) && self.contains(Permission::Issue)
+    }
     const fn bit(permission: Permission) -> u32 {
         match permission {
-            Permission::Pay => 0b001,
-            Permission::OpenAccounts => 0b010,
-            Permission::Issue => 0b100,
+            Permission::Pay => 0b000_0001,
+            Permission::OpenAccounts => 0b000_0010,
+            Permission::Issue => 0b000_0100,
+            Permission::ManageKeys => 0b000_1000,
+            Permission::Freeze => 0b001_0000,
+            Permission::Seize => 0b010_0000,
+            Permission::Govern => 0b100_0000,
         }
     }
 }
@@ -184,11 +234,19 @@ pub struct Thresholds {
     pub open_accounts: u8,
     /// For [`Permission::Issue`].
     pub issue: u8,
+    /// For [`Permission::ManageKeys`].
+    pub manage_keys: u8,
+    /// For [`Permission::Freeze`].
+    pub freeze: u8,
+    /// For [`Permission::Seize`].
+    pub seize: u8,
+    /// For [`Permission::Govern`].
+    pub govern: u8,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Thresholds { pay: 1, open_accounts: 1, issue: 1 }
+        Thresholds::from_array([1; 7])
     }
 }
 
@@ -200,6 +258,51 @@ impl Thresholds {
             Permission::Pay => self.pay,
             Permission::OpenAccounts => self.open_accounts,
             Permission::Issue => self.issue,
+            Permission::ManageKeys => self.manage_keys,
+            Permission::Freeze => self.freeze,
+            Permission::Seize => self.seize,
+            Permission::Govern => self.govern,
+        }
+    }
+    /// By the permissions' bits.
+    #[must_use]
+    pub fn to_array(self) -> [u8; 7] {
+        Permission::ALL.map(|permission| self.of(permission))
+    }
+    /// By the permissions' bits.
+    #[must_use]
+    pub const fn from_array([pay, open_accounts, issue, manage_keys, freeze, seize, govern]: [u8; 7]) -> Self {
+        Thresholds { pay, open_accounts, issue, manage_keys, freeze, seize, govern }
+    }
+}
+
+/// How many of `keys` have a permission.
+pub(crate) fn holders(keys: &[ParticipantKey], permission: Permission) -> usize {
+    keys.iter().filter(|entry| entry.permissions.contains(permission)).count()
+}
+
+/// Keys of participants, with how many participants have each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeyCounts(BTreeMap<PublicKey, usize>);
+
+impl KeyCounts {
+    pub(crate) fn get(&self, key: &PublicKey) -> usize {
+        self.0.get(key).copied().unwrap_or(0)
+    }
+    pub(crate) fn add(&mut self, participant: &Participant) {
+        for entry in &participant.keys {
+            let count = self.0.entry(entry.key).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+    }
+    pub(crate) fn remove(&mut self, participant: &Participant) {
+        for entry in &participant.keys {
+            let left = self.get(&entry.key).saturating_sub(1);
+            if left == 0 {
+                self.0.remove(&entry.key);
+            } else {
+                self.0.insert(entry.key, left);
+            }
         }
     }
 }
@@ -217,7 +320,8 @@ pub(crate) fn is_bic(text: &str) -> bool {
 /// A participant's record in the state.
 ///
 /// ```text
-/// id ‖ legal name ‖ bic ‖ role u8 ‖ mode u8 ‖ thresholds 3 × u8 (pay, open accounts, issue)
+/// id ‖ legal name ‖ bic ‖ role u8 ‖ mode u8
+///    ‖ thresholds 7 × u8 (pay, open accounts, issue, manage keys, freeze, seize, govern)
 ///    ‖ u32 n ‖ n × ( key 32 B ‖ permissions u32 )   (ascending by key)       (texts: u32 length, then UTF-8)
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,7 +351,9 @@ impl Canonical for Participant {
     fn encode_to(&self, writer: &mut Writer) {
         writer.value(&self.id).bytes(self.legal_name.as_bytes()).bytes(self.bic.as_bytes());
         writer.u8(self.role.number()).u8(self.mode.number());
-        writer.u8(self.thresholds.pay).u8(self.thresholds.open_accounts).u8(self.thresholds.issue);
+        for threshold in self.thresholds.to_array() {
+            writer.u8(threshold);
+        }
         writer.list(&self.keys);
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -257,7 +363,7 @@ impl Canonical for Participant {
             bic: text(reader, "bic", BIC_BYTES_MAX)?,
             role: Role::from_number(reader.u8()?).ok_or(CodecError::Invalid("role"))?,
             mode: Mode::from_number(reader.u8()?).ok_or(CodecError::Invalid("mode"))?,
-            thresholds: Thresholds { pay: reader.u8()?, open_accounts: reader.u8()?, issue: reader.u8()? },
+            thresholds: Thresholds::from_array(reader.array()?),
             keys: reader.list("participant keys", MAX_SIGNATURES)?,
         };
         if !ascending(participant.keys.iter().map(|entry| entry.key)) {

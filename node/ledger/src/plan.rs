@@ -3,12 +3,17 @@
 //!
 //! Must not know: the values.
 
+use std::collections::BTreeMap;
+
 use tonle_crypto::Digest;
 
 use crate::operation::Act;
+use crate::proposal::{Proposal, Proposals};
 use crate::reference::Instruction;
 use crate::run::id_of;
-use crate::{AccountId, Asset, BlockInput, ParticipantId, StateKey, TransactionId};
+use crate::{
+    AccountId, Approve, Asset, BlockInput, Operation, ParticipantId, SignedTransaction, StateKey, TransactionId,
+};
 
 /// What one operation touches: places among the accounts and among the references of its block.
 #[derive(Debug, Clone, Copy)]
@@ -46,9 +51,12 @@ pub struct Plan<'a> {
     pub(crate) references: Vec<Digest>,
     /// What ends before the block's transactions: its place, and that of its account.
     pub(crate) endings: Vec<(usize, usize)>,
+    /// Proposals that end before the block's transactions, in order.
+    pub(crate) due: Vec<Digest>,
     /// For each transaction, the place of its id.
     pub(crate) id_places: Vec<usize>,
-    /// For each operation of each transaction, in order.
+    /// For each proposal that is due, then for each operation of each transaction, in order. A proposal and an approval
+    /// touch what the operation touches that is proposed.
     pub(crate) touched: Vec<Touched>,
 }
 
@@ -100,6 +108,27 @@ impl Uses {
     }
 }
 
+/// The proposals before the block, and those that operations of the block make.
+struct Proposed<'a> {
+    before: &'a Proposals,
+    block: BTreeMap<Digest, &'a Operation>,
+}
+
+impl<'a> Proposed<'a> {
+    /// What an operation does when it takes effect at once: for a proposal, and for an approval, what is proposed.
+    fn stands_for(&mut self, transaction: &SignedTransaction, number: u32, operation: &'a Operation) -> &'a Operation {
+        if let Operation::Propose(propose) = operation {
+            self.block.insert(Proposal::id_of(&transaction.id(), number), &propose.operation);
+            return &propose.operation;
+        }
+        if let Operation::Approve(Approve { proposal }) = operation {
+            let before = self.before.get(proposal).map(|proposal| &proposal.operation);
+            return before.or_else(|| self.block.get(proposal).copied()).unwrap_or(operation);
+        }
+        operation
+    }
+}
+
 fn set<T>(slot: Option<&mut T>, value: T) {
     if let Some(slot) = slot {
         *slot = value;
@@ -107,11 +136,13 @@ fn set<T>(slot: Option<&mut T>, value: T) {
 }
 
 impl<'a> Plan<'a> {
-    /// The plan of a block. `issuer` is that of an asset; `ended` is what ends before it, with the accounts that name it.
+    /// The plan of a block. `issuer` is that of an asset; `ended` is what ends before it, with the accounts that name it;
+    /// `proposals` are those that stand before it.
     pub(crate) fn new(
         block: &'a BlockInput,
         issuer: impl Fn(Asset) -> Option<ParticipantId>,
         ended: impl Iterator<Item = (Digest, AccountId)>,
+        proposals: &Proposals,
     ) -> Self {
         let mut uses = Uses::default();
         for (number, (id, account)) in ended.enumerate() {
@@ -119,9 +150,19 @@ impl<'a> Plan<'a> {
             uses.timed.push((id, User::Ending(number)));
         }
         let mut endings = vec![(0, 0); uses.timed.len()];
-        let operations = block.transactions.iter().flat_map(|transaction| transaction.operations());
-        let mut touched: Vec<Touched> =
-            operations.enumerate().map(|(number, operation)| uses.note(number, operation.act(), &issuer)).collect();
+        let due = proposals.due(block.height, block.timestamp_ms);
+        let operations: usize = block.transactions.iter().map(|transaction| transaction.operations().len()).sum();
+        let mut touched: Vec<Touched> = Vec::with_capacity(operations.saturating_add(due.len()));
+        touched
+            .extend(due.iter().enumerate().map(|(number, (_, due))| uses.note(number, due.operation.act(), &issuer)));
+        let due = due.into_iter().map(|(id, _)| id).collect();
+        let mut proposed = Proposed { before: proposals, block: BTreeMap::new() };
+        for transaction in &block.transactions {
+            for (operation, number) in transaction.operations().iter().zip(0u32..) {
+                let operation = proposed.stands_for(transaction, number, operation);
+                touched.push(uses.note(touched.len(), operation.act(), &issuer));
+            }
+        }
         let accounts = places(uses.accounts, |user, place| match user {
             User::Ending(number) => set(endings.get_mut(number).map(|(_, account)| account), place),
             User::Operation(number, is_second) => {
@@ -155,7 +196,7 @@ impl<'a> Plan<'a> {
         let keys = keys.chain(aliases.iter().copied().map(StateKey::Alias));
         let keys = keys.chain(ids.iter().map(|(hour, id)| StateKey::Transaction { hour: *hour, id: *id }));
         let keys = keys.chain(references.iter().copied().map(StateKey::Reference)).collect();
-        Plan { block, keys, accounts, timed, aliases, ids, references, endings, id_places, touched }
+        Plan { block, keys, accounts, timed, aliases, ids, references, endings, due, id_places, touched }
     }
 
     /// The keys whose values [`crate::Executor::execute`] takes, sorted, each once.

@@ -81,6 +81,29 @@ pub enum OperationResult {
         /// The balances that it changed, as it left them.
         balances: Vec<BalanceAfter>,
     },
+    /// A proposal took effect at the start of its height: no operation, and only in a block's own receipt.
+    Decided {
+        /// Which: see [`crate::Proposal::id_of`].
+        proposal: Digest,
+        /// The balances that it changed, as for applied.
+        balances: Vec<BalanceAfter>,
+    },
+    /// It proposed or approved something that waits: for more keys, or for its height.
+    Pending {
+        /// What: see [`crate::Proposal::id_of`].
+        proposal: Digest,
+        /// How many keys have approved.
+        approvals: u8,
+        /// How many must.
+        threshold: u8,
+    },
+    /// A proposal is no more and took no effect: no operation, and only in a block's own receipt.
+    Lapsed {
+        /// Which.
+        proposal: Digest,
+        /// Why: EXPIRED at its time, THRESHOLD_NOT_MET at its height, or what its operation was refused for there.
+        code: RejectionCode,
+    },
 }
 
 /// What became of a transaction.
@@ -109,6 +132,9 @@ pub enum TransactionResult {
 ///           | 2 ‖ transaction id 32 B ‖ height u64 ‖ index u32 ‖ operation u32    repeated
 ///           | 3 ‖ code u16                                                       rejected
 ///           | 4 ‖ timed id 32 B ‖ u32 m ‖ m × (as for applied)                   ended
+///           | 5 ‖ proposal id 32 B ‖ u32 m ‖ m × (as for applied)                decided
+///           | 6 ‖ proposal id 32 B ‖ approvals u8 ‖ threshold u8                 pending
+///           | 7 ‖ proposal id 32 B ‖ code u16                                    lapsed
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -146,7 +172,10 @@ impl Receipt {
     pub fn applied(&self) -> usize {
         match &self.result {
             TransactionResult::Executed(results) => {
-                results.iter().filter(|result| matches!(result, OperationResult::Applied(_))).count()
+                let effect = |result: &&OperationResult| {
+                    matches!(result, OperationResult::Applied(_) | OperationResult::Pending { .. })
+                };
+                results.iter().filter(effect).count()
             }
             TransactionResult::Rejected { .. } => 0,
         }
@@ -160,6 +189,11 @@ impl Canonical for OperationResult {
             OperationResult::Repeated(location) => writer.u8(2).value(location),
             OperationResult::Rejected(code) => writer.u8(3).u16(code.number()),
             OperationResult::Ended { id, balances } => writer.u8(4).digest(id).list(balances),
+            OperationResult::Decided { proposal, balances } => writer.u8(5).digest(proposal).list(balances),
+            OperationResult::Pending { proposal, approvals, threshold } => {
+                writer.u8(6).digest(proposal).u8(*approvals).u8(*threshold)
+            }
+            OperationResult::Lapsed { proposal, code } => writer.u8(7).digest(proposal).u16(code.number()),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -168,6 +202,18 @@ impl Canonical for OperationResult {
             2 => Ok(OperationResult::Repeated(reader.value()?)),
             4 => Ok(OperationResult::Ended { id: reader.digest()?, balances: reader.list("balances after", 4)? }),
             3 => Ok(OperationResult::Rejected(RejectionCode::decode(reader.u16()?)?)),
+            5 => {
+                let (proposal, balances) = (reader.digest()?, reader.list("balances after", 2)?);
+                Ok(OperationResult::Decided { proposal, balances })
+            }
+            6 => {
+                let (proposal, approvals, threshold) = (reader.digest()?, reader.u8()?, reader.u8()?);
+                Ok(OperationResult::Pending { proposal, approvals, threshold })
+            }
+            7 => {
+                let (proposal, code) = (reader.digest()?, RejectionCode::decode(reader.u16()?)?);
+                Ok(OperationResult::Lapsed { proposal, code })
+            }
             _ => Err(CodecError::Invalid("operation result")),
         }
     }

@@ -69,7 +69,7 @@ pub(crate) fn run(plan: &Plan<'_>, chain: &Digest, working: &mut Working<'_>) ->
         applied: 0,
     };
     run.endings(plan, chain, working)?;
-    let mut touched = plan.touched.as_slice();
+    let (_, mut touched) = plan.touched.split_at_checked(plan.due.len()).ok_or(Fatal::Bound("proposals of a block"))?;
     for (position, (transaction, id)) in block.transactions.iter().zip(&plan.id_places).enumerate() {
         let count = transaction.operations().len();
         let (own, rest) = touched.split_at_checked(count).ok_or(Fatal::Bound("operations of a block"))?;
@@ -115,14 +115,48 @@ impl Run {
             results.push(OperationResult::Ended { id: *id, balances });
         }
         working.keep();
+        let transaction = Receipt::block_id(chain, self.height);
+        for (id, touched) in plan.due.iter().zip(&plan.touched) {
+            let operation = u32::try_from(results.len()).map_err(|_| Fatal::Bound("what ends in a block"))?;
+            let place = ReceiptLocation { transaction, height: self.height, index: 0, operation };
+            results.push(self.due(*id, touched, place, working)?);
+        }
         if !results.is_empty() {
             let (height, time_ms) = (self.height, self.time_ms);
-            let transaction = Receipt::block_id(chain, height);
             let result = TransactionResult::Executed(results);
             self.receipts.push(Receipt { transaction, height, index: 0, time_ms, result });
             self.positions.push(None);
         }
         Ok(())
+    }
+
+    /// A proposal that ends now: it takes effect, when enough of the keys that may decide today have approved.
+    fn due(
+        &mut self,
+        id: Digest,
+        touched: &Touched,
+        place: ReceiptLocation,
+        working: &mut Working<'_>,
+    ) -> Result<OperationResult, Fatal> {
+        let proposal = working.proposal(&id).ok_or(Fatal::Bound("a proposal that ends is not there"))?.clone();
+        working.set_proposal(id, None);
+        working.keep();
+        let result = match authority::decided(working, &proposal, self.time_ms) {
+            Ok(()) => apply(working, &proposal.operation, touched, place, self.time_ms, &[]),
+            Err(code) => Err(code),
+        };
+        let code = match result {
+            Ok(OperationResult::Applied(balances)) => {
+                working.keep();
+                self.touched.extend(touched.accounts.into_iter().flatten().map(|place| (place, 0)));
+                return Ok(OperationResult::Decided { proposal: id, balances });
+            }
+            // Another operation took its reference first.
+            Ok(_) => RejectionCode::DuplicateReference,
+            Err(code) => code,
+        };
+        working.take_back();
+        Ok(OperationResult::Lapsed { proposal: id, code })
     }
 
     fn transaction(&mut self, position: usize, planned: &Planned<'_>, working: &mut Working<'_>) -> Result<(), Fatal> {
@@ -166,7 +200,12 @@ impl Run {
                 false => match authority::rule(operation.kind()).signer {
                     Signer::Debtor => [first, None],
                     Signer::Creditor => [second, None],
-                    Signer::Keeper | Signer::Issuer | Signer::Operator | Signer::AnyParticipant => [None, None],
+                    Signer::Keeper
+                    | Signer::Issuer
+                    | Signer::Operator
+                    | Signer::ItselfOrOperator
+                    | Signer::AnyParticipant
+                    | Signer::Decider => [None, None],
                 },
             };
             self.touched.extend(accounts.into_iter().flatten().map(|place| (place, receipt.index)));
@@ -190,7 +229,7 @@ fn judge(working: &mut Working<'_>, planned: &Planned<'_>, place: ReceiptLocatio
     let mut results = Vec::with_capacity(body.operations.len());
     for ((operation, touched), number) in body.operations.iter().zip(planned.touched).zip(0u32..) {
         let place = ReceiptLocation { operation: number, ..place };
-        match apply(working, operation, touched, place, now_ms) {
+        match apply(working, operation, touched, place, now_ms, planned.transaction.signatures()) {
             Ok(result) => {
                 results.push(result);
                 if body.independent {

@@ -19,7 +19,9 @@ use crate::{AccountId, Asset, ParticipantId, TransactionId};
 /// 08 ‖ offence id                 -> offence          │
 /// 09 ‖ timed id                   -> timed            │
 /// 0a                              -> parameters       │
-/// 0b ‖ alias, a salted hash       -> alias            ┘
+/// 0b ‖ alias, a salted hash       -> alias            │
+/// 0c ‖ proposal id                -> proposal         │
+/// 0d                              -> protocol         ┘
 /// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
 /// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
 /// ```
@@ -47,6 +49,10 @@ pub enum StateKey {
     Parameters,
     /// What stands for an account: a salted hash.
     Alias(Digest),
+    /// What is under dual control and waits for more keys, or for a height.
+    Proposal(Digest),
+    /// Which versions of the protocol come into force when.
+    Protocol,
     /// A live transaction id, under the hour in which it expires.
     Transaction {
         /// Hour since the Unix epoch of `not_after_ms`.
@@ -69,6 +75,8 @@ impl StateKey {
     pub const OFFENCE_TAG: u8 = 0x08;
     /// First byte of all keys of what ends at a block time.
     pub const TIMED_TAG: u8 = 0x09;
+    /// First byte of all proposals' keys.
+    pub const PROPOSAL_TAG: u8 = 0x0c;
 
     /// The key's bytes in storage.
     #[must_use]
@@ -90,6 +98,8 @@ impl StateKey {
             StateKey::Timed(id) => then(&[&[Self::TIMED_TAG], id.as_bytes()]),
             StateKey::Parameters => then(&[&[0x0a]]),
             StateKey::Alias(alias) => then(&[&[0x0b], alias.as_bytes()]),
+            StateKey::Proposal(id) => then(&[&[Self::PROPOSAL_TAG], id.as_bytes()]),
+            StateKey::Protocol => then(&[&[0x0d]]),
             StateKey::Transaction { hour, id } => then(&[&[0x80], &hour.to_be_bytes(), id.as_bytes()]),
             StateKey::Reference(digest) => then(&[&[0x81], digest.as_bytes()]),
         }
@@ -112,6 +122,8 @@ impl StateKey {
             0x09 => Some(StateKey::Timed(Digest::from_bytes(rest.try_into().ok()?))),
             0x0a if rest.is_empty() => Some(StateKey::Parameters),
             0x0b => Some(StateKey::Alias(Digest::from_bytes(rest.try_into().ok()?))),
+            0x0c => Some(StateKey::Proposal(Digest::from_bytes(rest.try_into().ok()?))),
+            0x0d if rest.is_empty() => Some(StateKey::Protocol),
             0x80 => {
                 let (hour, id) = rest.split_at_checked(8)?;
                 let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
@@ -136,7 +148,9 @@ impl StateKey {
             | StateKey::Offence(_)
             | StateKey::Timed(_)
             | StateKey::Parameters
-            | StateKey::Alias(_) => true,
+            | StateKey::Alias(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol => true,
         }
     }
 

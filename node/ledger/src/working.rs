@@ -2,13 +2,16 @@
 //!
 //! Must not know: what operations mean, or the order of rejections.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonle_crypto::{Canonical, CodecError, Digest, PublicKey};
 
 use crate::offence::{Docket, Offences};
+use crate::participant::KeyCounts;
 use crate::plan::Plan;
+use crate::proposal::{Proposal, Proposals};
+use crate::protocol::Protocol;
 use crate::reference::ReferenceRecord;
 use crate::timed::Deadlines;
 use crate::tree::Tree;
@@ -68,7 +71,11 @@ enum Undo {
     Timed(usize, Option<Timed>),
     Reference(usize, Option<ReferenceRecord>),
     Validators(Box<Revert>),
-    Admitted(ParticipantId),
+    /// What the block had made of it before.
+    Participant(ParticipantId, Option<Box<Participant>>),
+    /// The same.
+    Proposal(Digest, Option<Option<Box<Proposal>>>),
+    Protocol(Option<Protocol>),
     Reported(Digest),
 }
 
@@ -85,8 +92,10 @@ pub(crate) struct WorkingValidators {
 #[derive(Clone, Copy)]
 pub(crate) struct Participants<'a> {
     pub(crate) by_id: &'a BTreeMap<ParticipantId, Participant>,
-    /// All their keys.
-    pub(crate) keys: &'a BTreeSet<PublicKey>,
+    /// All their keys, with how many of them have each.
+    pub(crate) keys: &'a KeyCounts,
+    /// How many of each one's accounts have money.
+    pub(crate) moneyed: &'a BTreeMap<ParticipantId, usize>,
 }
 
 /// What the executor keeps in memory, before a block.
@@ -98,6 +107,8 @@ pub(crate) struct Before<'a> {
     pub(crate) docket: Docket<'a>,
     pub(crate) deadlines: &'a Deadlines,
     pub(crate) parameters: Arc<Parameters>,
+    pub(crate) proposals: &'a Proposals,
+    pub(crate) protocol: &'a Protocol,
 }
 
 /// Where a transaction's receipt stands: height and index.
@@ -106,7 +117,10 @@ pub(crate) type ReceiptPlace = (u64, u32);
 /// The state while a block executes. Accounts, ids and references go by their places in the block's [`Plan`].
 pub(crate) struct Working<'a> {
     participants: Participants<'a>,
-    admitted: BTreeMap<ParticipantId, Participant>,
+    /// Those that the block admitted or changed, as it leaves them.
+    changed: BTreeMap<ParticipantId, Participant>,
+    /// How many accounts of each the block gave their first money, and of how many it took the last.
+    filled: BTreeMap<ParticipantId, (usize, usize)>,
     validators: WorkingValidators,
     docket: Docket<'a>,
     slots: Vec<Slot>,
@@ -117,6 +131,12 @@ pub(crate) struct Working<'a> {
     parameters: Arc<Parameters>,
     /// The hour of the block's time.
     hour: LocalHour,
+    proposals: &'a Proposals,
+    /// Proposals that the block made, changed or ended.
+    drafted: BTreeMap<Digest, Option<Box<Proposal>>>,
+    protocol: &'a Protocol,
+    /// As the block decides it.
+    new_protocol: Option<Protocol>,
     /// How many timed values the block began and how many it ended: by participant, and in all.
     begun: BTreeMap<Option<ParticipantId>, (usize, usize)>,
     ids: Vec<Option<ReceiptPlace>>,
@@ -140,8 +160,14 @@ pub(crate) struct Outcome {
     pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
     /// Sums over the loaded accounts before the block.
     pub(crate) balances_before: BTreeMap<Asset, u128>,
-    /// Participants that the block admitted.
-    pub(crate) admitted: BTreeMap<ParticipantId, Participant>,
+    /// Participants that the block admitted or changed.
+    pub(crate) participants: BTreeMap<ParticipantId, Participant>,
+    /// How many accounts of each got their first money, and of how many the last left.
+    pub(crate) filled: BTreeMap<ParticipantId, (usize, usize)>,
+    /// Proposals that the block made, changed or ended.
+    pub(crate) proposals: BTreeMap<Digest, Option<Box<Proposal>>>,
+    /// The protocol, if the block decided on it.
+    pub(crate) protocol: Option<Protocol>,
     /// The validators; the same `Arc` as before when no operation reached them.
     pub(crate) validators: Arc<Validators>,
     /// Offences that the block reported.
@@ -229,7 +255,8 @@ fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
 impl<'a> Working<'a> {
     /// The state before a block: `values` are those of the plan's keys, in their order.
     pub(crate) fn new(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, before: Before<'a>) -> Result<Self, Fatal> {
-        let Before { tree, participants, assets, validators, docket, deadlines, parameters } = before;
+        let Before { tree, participants, assets, validators, docket, deadlines, .. } = before;
+        let Before { parameters, proposals, protocol, .. } = before;
         let Values { slots, timed, aliases, ids, references } = Values::read(plan, values, tree)?;
         let mut balances_before = BTreeMap::new();
         for account in slots.iter().filter_map(|slot| slot.account.as_ref()) {
@@ -237,7 +264,8 @@ impl<'a> Working<'a> {
         }
         Ok(Working {
             participants,
-            admitted: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            filled: BTreeMap::new(),
             validators,
             docket,
             slots,
@@ -246,6 +274,10 @@ impl<'a> Working<'a> {
             deadlines,
             hour: parameters.hour(plan.block.timestamp_ms),
             parameters,
+            proposals,
+            drafted: BTreeMap::new(),
+            protocol,
+            new_protocol: None,
             begun: BTreeMap::new(),
             ids,
             assets: assets.clone(),
@@ -268,20 +300,39 @@ impl<'a> Working<'a> {
     }
 
     pub(crate) fn participant(&self, id: ParticipantId) -> Option<&Participant> {
-        self.participants.by_id.get(&id).or_else(|| self.admitted.get(&id))
+        self.changed.get(&id).or_else(|| self.participants.by_id.get(&id))
     }
-    /// All participants before the block. None that it admits is an operator.
-    pub(crate) fn participants(&self) -> impl Iterator<Item = &'a Participant> {
-        self.participants.by_id.values()
+    /// All that were participants before the block, as they are at this point of it. None that it admits is an operator.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &Participant> {
+        self.participants.by_id.iter().map(|(id, participant)| self.changed.get(id).unwrap_or(participant))
     }
     /// Is it a key of a participant, at this point of the block?
     pub(crate) fn is_participants(&self, key: &PublicKey) -> bool {
-        let of = |participant: &Participant| participant.keys.iter().any(|entry| entry.key == *key);
-        self.participants.keys.contains(key) || self.admitted.values().any(of)
+        let has = |participant: &Participant| participant.keys.iter().any(|entry| entry.key == *key);
+        let before = self.participants.keys.get(key);
+        let replaced = self.changed.keys().filter(|id| self.participants.by_id.get(id).is_some_and(has)).count();
+        before > replaced || self.changed.values().any(has)
     }
     /// How many participants there are at this point of the block.
     pub(crate) fn participant_count(&self) -> usize {
-        self.participants.by_id.len().saturating_add(self.admitted.len())
+        let admitted = self.changed.keys().filter(|id| !self.participants.by_id.contains_key(id)).count();
+        self.participants.by_id.len().saturating_add(admitted)
+    }
+    /// How many accounts of a participant have money, available or held, at this point of the block.
+    pub(crate) fn moneyed(&self, id: ParticipantId) -> usize {
+        let before = self.participants.moneyed.get(&id).copied().unwrap_or(0);
+        let (filled, emptied) = self.filled.get(&id).copied().unwrap_or_default();
+        before.saturating_add(filled).saturating_sub(emptied)
+    }
+    /// Is the participant an issuer of an asset?
+    pub(crate) fn is_issuer(&self, id: ParticipantId) -> bool {
+        self.assets.values().any(|record| record.issuer == id)
+    }
+    /// Does a set of validators that may be in force, or the one decided last, have one of the participant?
+    pub(crate) fn validates(&self, id: ParticipantId) -> bool {
+        let WorkingValidators { set, now, window } = &self.validators;
+        let is = |member: &Member| member.participant == id;
+        set.members().iter().any(is) || set.in_force(*now, *window).any(|version| version.members.iter().any(is))
     }
     pub(crate) fn slot(&self, place: usize) -> Option<&Slot> {
         self.slots.get(place)
@@ -301,12 +352,24 @@ impl<'a> Working<'a> {
 
     /// Replaces a balance of an account that is there.
     pub(crate) fn set_balance(&mut self, place: usize, balance: Balance) -> Result<(), RejectionCode> {
-        let slot = self.slots.get_mut(place).ok_or(RejectionCode::UnknownAccount)?;
-        let account = slot.account.as_mut().ok_or(RejectionCode::UnknownAccount)?;
-        self.undo.push(Undo::Balance(place, account.balance(balance.asset)));
+        let before = self.put_balance(place, balance).ok_or(RejectionCode::UnknownAccount)?;
+        self.undo.push(Undo::Balance(place, before));
+        Ok(())
+    }
+    /// Gives what stood there.
+    fn put_balance(&mut self, place: usize, balance: Balance) -> Option<Balance> {
+        let slot = self.slots.get_mut(place)?;
+        let account = slot.account.as_mut()?;
+        let (before, was_empty) = (account.balance(balance.asset), account.balances().is_empty());
         account.set_balance(balance);
         slot.written = true;
-        Ok(())
+        let is_empty = account.balances().is_empty();
+        if was_empty != is_empty {
+            let (filled, emptied) = self.filled.entry(slot.participant).or_default();
+            let count = if is_empty { emptied } else { filled };
+            *count = count.saturating_add(1);
+        }
+        Some(before)
     }
     /// Opens an account that is not there, or replaces the whole record of one that is.
     pub(crate) fn put_account(&mut self, place: usize, account: Account) {
@@ -391,10 +454,11 @@ impl<'a> Working<'a> {
         }
     }
 
-    /// Adds a participant that is not there.
-    pub(crate) fn admit(&mut self, participant: Participant) {
-        self.undo.push(Undo::Admitted(participant.id));
-        self.admitted.insert(participant.id, participant);
+    /// Adds a participant, or replaces its record.
+    pub(crate) fn set_participant(&mut self, participant: Participant) {
+        let id = participant.id;
+        let before = self.changed.insert(id, participant);
+        self.undo.push(Undo::Participant(id, before.map(Box::new)));
     }
     /// Adds a validator, or replaces its keys.
     pub(crate) fn set_validator(&mut self, member: Member) -> Result<(), RejectionCode> {
@@ -409,6 +473,33 @@ impl<'a> Working<'a> {
         let revert = Arc::make_mut(set).remove(participant, *now, *window)?;
         self.undo.push(Undo::Validators(Box::new(revert)));
         Ok(())
+    }
+
+    /// The proposal of an id, at this point of the block.
+    pub(crate) fn proposal(&self, id: &Digest) -> Option<&Proposal> {
+        match self.drafted.get(id) {
+            Some(drafted) => drafted.as_deref(),
+            None => self.proposals.get(id),
+        }
+    }
+    /// All proposals, at this point of the block.
+    pub(crate) fn proposals(&self) -> impl Iterator<Item = (&Digest, &Proposal)> {
+        let before = self.proposals.iter().filter(|(id, _)| !self.drafted.contains_key(id));
+        before.chain(self.drafted.iter().filter_map(|(id, drafted)| Some((id, drafted.as_deref()?))))
+    }
+    /// Makes a proposal, changes it, or ends it.
+    pub(crate) fn set_proposal(&mut self, id: Digest, proposal: Option<Proposal>) {
+        let before = self.drafted.insert(id, proposal.map(Box::new));
+        self.undo.push(Undo::Proposal(id, before));
+    }
+    /// Which versions of the protocol come into force, at this point of the block.
+    pub(crate) fn protocol(&self) -> &Protocol {
+        self.new_protocol.as_ref().unwrap_or(self.protocol)
+    }
+    /// Replaces them.
+    pub(crate) fn set_protocol(&mut self, protocol: Protocol) {
+        let before = self.new_protocol.replace(protocol);
+        self.undo.push(Undo::Protocol(before));
     }
 
     /// Puts an offence on the ledger, by the operation whose result will stand at `place`.
@@ -428,9 +519,7 @@ impl<'a> Working<'a> {
         while let Some(undo) = self.undo.pop() {
             match undo {
                 Undo::Balance(place, balance) => {
-                    if let Some(account) = self.slots.get_mut(place).and_then(|slot| slot.account.as_mut()) {
-                        account.set_balance(balance);
-                    }
+                    self.put_balance(place, balance);
                 }
                 Undo::Account(place, before) => {
                     if let Some(slot) = self.slots.get_mut(place) {
@@ -452,9 +541,11 @@ impl<'a> Working<'a> {
                 }
                 Undo::Timed(place, before) => drop(self.put_timed(place, before)),
                 Undo::Validators(revert) => Arc::make_mut(&mut self.validators.set).take_back(&revert),
-                Undo::Admitted(id) => {
-                    self.admitted.remove(&id);
-                }
+                Undo::Participant(id, Some(before)) => drop(self.changed.insert(id, *before)),
+                Undo::Participant(id, None) => drop(self.changed.remove(&id)),
+                Undo::Proposal(id, Some(before)) => drop(self.drafted.insert(id, before)),
+                Undo::Proposal(id, None) => drop(self.drafted.remove(&id)),
+                Undo::Protocol(before) => self.new_protocol = before,
                 Undo::Reported(id) => self.docket.take_back(&id),
                 Undo::Reference(place, before) => {
                     self.taken.pop();
@@ -469,14 +560,29 @@ impl<'a> Working<'a> {
     /// Ends the execution of the block.
     pub(crate) fn finish(self) -> Outcome {
         let Working { slots, timed, aliases, parameters, assets, references, taken, .. } = self;
-        let Working { balances_before, admitted, validators, docket, .. } = self;
+        let Working { balances_before, changed, filled, drafted, .. } = self;
         let taken = taken.iter().filter_map(|place| {
             let (scope, record) = references.get(*place)?;
             Some((*scope, (*record)?))
         });
         let taken = taken.collect();
-        let (validators, reported) = (validators.set, docket.finish());
-        Outcome { slots, timed, aliases, parameters, assets, taken, balances_before, admitted, validators, reported }
+        let (validators, reported) = (self.validators.set, self.docket.finish());
+        let (participants, proposals, protocol) = (changed, drafted, self.new_protocol);
+        Outcome {
+            slots,
+            timed,
+            aliases,
+            parameters,
+            assets,
+            taken,
+            balances_before,
+            participants,
+            filled,
+            proposals,
+            protocol,
+            validators,
+            reported,
+        }
     }
 }
 

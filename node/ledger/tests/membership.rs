@@ -163,8 +163,8 @@ fn the_operators_threshold_counts() {
     let mut genesis = genesis();
     let at = genesis.participants.iter().position(|participant| participant.role == Role::Operator).unwrap();
     let operator = &mut genesis.participants[at];
-    operator.thresholds.issue = 2;
-    let permissions = Permissions::of(&[Permission::Issue]);
+    operator.thresholds.govern = 2;
+    let permissions = Permissions::of(&[Permission::Govern]);
     operator.keys.push(ParticipantKey { key: key("nbc-2").public(), permissions });
     let mut ledger = Ledger::of(genesis.sorted());
     assert_eq!(rejected(&ledger.run(vec![admit("wb")], &["nbc"])), Some(RejectionCode::ThresholdNotMet));

@@ -103,6 +103,13 @@ impl Model {
             | Operation::MoveAlias(_)
             | Operation::RemoveAlias(_)
             | Operation::SetLimits(_)
+            | Operation::SetParticipantKeys(_)
+            | Operation::SetParticipantMode(_)
+            | Operation::RemoveParticipant(_)
+            | Operation::Propose(_)
+            | Operation::Approve(_)
+            | Operation::Withdraw(_)
+            | Operation::ActivateProtocol(_)
             | Operation::ReportMisbehaviour(_) => {}
             Operation::Seize(seize) => {
                 self.add(seize.from, seize.asset, -i128::from(seize.amount.minor()));

@@ -155,6 +155,7 @@ fn vectors() -> String {
     }
     of_a_report(&mut out, &mut ledger);
     of_accounts(&mut out, &mut ledger);
+    of_governance(&mut out, &mut ledger);
     for code in RejectionCode::ALL {
         out.text(&format!("rejection.{}", code.number()), code.name());
     }
@@ -177,6 +178,44 @@ fn of_a_report(out: &mut Vectors, ledger: &mut Ledger) {
         out.bytes("offence_proof.4", &proof.encode());
     }
     out.digest("state_root.4", &ledger.executor.point().state_root);
+}
+
+/// Blocks 5 and 6: a key is replaced, something is proposed for the next height, and a version of the protocol decided.
+fn of_governance(out: &mut Vectors, ledger: &mut Ledger) {
+    let chain = ledger.chain;
+    let may: &[Permission] = &[Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys];
+    let keys: [(&str, &[Permission]); 2] = [("aba", may), ("aba-2", may)];
+    let mut governing = body(
+        chain,
+        vec![
+            set_keys_with("aba", &keys, Thresholds { manage_keys: 2, ..Thresholds::default() }),
+            propose(set_mode("takes", Mode::Suspended), 6, START_MS + HOUR_MS),
+            propose(issue("alice@aba", "USD", 1), 0, START_MS + HOUR_MS),
+            propose(remove("gone"), 0, START_MS + HOUR_MS),
+            activate(2, 100),
+        ],
+    );
+    (governing.nonce, governing.independent) = (b"governing".to_vec(), true);
+    let governing = ledger.sign(&governing, &["nbc"]);
+    out.transaction("governance", &chain, &governing);
+    out.digest("proposal", &Proposal::id_of(&governing.id(), 1));
+    let mut deciding = body(chain, vec![approve(chain), withdraw(chain)]);
+    deciding.nonce = b"deciding".to_vec();
+    out.transaction("decision", &chain, &ledger.sign(&deciding, &["nbc"]));
+    ledger.execute(vec![governing]);
+    for (key, value) in ledger.state.iter() {
+        let new = matches!(key, StateKey::Proposal(_) | StateKey::Protocol)
+            || key == StateKey::Participant(participant_id("aba"));
+        if new {
+            let key: String = key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            out.bytes(&format!("state.{key}"), &value);
+        }
+    }
+    ledger.execute(Vec::new());
+    for height in 5..=6 {
+        out.bytes(&format!("receipt.{height}.0"), &ledger.receipts[height][0].encode());
+    }
+    out.digest("state_root.6", &ledger.executor.point().state_root);
 }
 
 #[test]

@@ -43,7 +43,21 @@ fn full_operations() -> Vec<Operation> {
         move_alias("alice@aba", "noin@aba", "012 345 678", "S***"),
         remove_alias("alice@aba", "012 345 678"),
         set_limits("KHR", KycTier::Interbank, DAILY_MAX, HOURLY_MAX),
+        full_keys(),
+        set_mode("aba", Mode::PayOutOnly),
+        remove("gone"),
+        propose(full_keys(), 9, START_MS + HOUR_MS),
+        propose(issue("alice@aba", "USD", 5), 0, START_MS),
+        approve(genesis().digest()),
+        withdraw(genesis().digest()),
+        activate(2, u64::MAX),
     ]
+}
+
+fn full_keys() -> Operation {
+    let all_but_issue: Vec<_> = Permission::ALL.into_iter().filter(|other| *other != Permission::Issue).collect();
+    let keys: [(&str, &[Permission]); 3] = [("a", &all_but_issue), ("b", &[Permission::ManageKeys]), ("c", &[])];
+    set_keys_with("nbc", &keys, Thresholds { manage_keys: 2, ..Thresholds::default() })
 }
 
 fn full_admission() -> Operation {
@@ -57,10 +71,11 @@ fn full_admission() -> Operation {
     add.keys = vec![
         may("wb", &[Permission::Pay]),
         may("wb-2", &[Permission::Pay, Permission::OpenAccounts]),
-        may("wb-3", &[]),
+        may("wb-3", &[Permission::ManageKeys]),
     ];
     add.keys.sort_by_key(|entry| entry.key);
     add.pay_threshold = 2;
+    add.manage_keys_threshold = 1;
     Operation::AddParticipant(add)
 }
 

@@ -148,9 +148,9 @@ fn key(text: &str) -> anyhow::Result<PublicKey> {
 }
 
 fn participant(id: &str, signing_key: &str, role: Role) -> anyhow::Result<Participant> {
-    let mut permissions = vec![Permission::Pay, Permission::OpenAccounts];
+    let mut permissions = vec![Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys];
     if role == Role::Operator {
-        permissions.push(Permission::Issue);
+        permissions.extend([Permission::Issue, Permission::Govern]);
     }
     Ok(Participant {
         id: ParticipantId::new(id).with_context(|| format!("participant {id}"))?,

@@ -108,6 +108,18 @@ fn results(receipt: &Receipt) -> Vec<String> {
                 lines.push(format!("  {id} ended, its time was over"));
                 lines.extend(balances.iter().map(balance_line));
             }
+            OperationResult::Decided { proposal, balances } => {
+                lines.push(format!("  proposal {proposal} took effect"));
+                lines.extend(balances.iter().map(balance_line));
+            }
+            OperationResult::Pending { proposal, approvals, threshold } => {
+                lines.push(format!(
+                    "  operation {number} left proposal {proposal} with {approvals} of {threshold} keys"
+                ));
+            }
+            OperationResult::Lapsed { proposal, code } => {
+                lines.push(format!("  proposal {proposal} took no effect: {}", code.name()));
+            }
             OperationResult::Repeated(first) => {
                 lines.push(format!("  operation {number} repeats one of block {}: nothing moved", first.height));
             }

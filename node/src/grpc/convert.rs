@@ -97,6 +97,18 @@ fn operation_result(result: &OperationResult, number: u32) -> v1::OperationResul
         OperationResult::Ended { id, balances } => {
             Wire::Ended(v1::Ended { id: digest(id), balances_after: balances.iter().map(balance_after).collect() })
         }
+        OperationResult::Decided { proposal, balances } => Wire::Decided(v1::Decided {
+            proposal: digest(proposal),
+            balances_after: balances.iter().map(balance_after).collect(),
+        }),
+        OperationResult::Pending { proposal, approvals, threshold } => Wire::Pending(v1::Pending {
+            proposal: digest(proposal),
+            approvals: (*approvals).into(),
+            threshold: (*threshold).into(),
+        }),
+        OperationResult::Lapsed { proposal, code } => {
+            Wire::Lapsed(v1::Lapsed { proposal: digest(proposal), rejection: Some(rejection(*code, None)) })
+        }
     };
     v1::OperationResult { result: Some(wire) }
 }

@@ -136,6 +136,8 @@ impl PendingWrites {
             | StateKey::Timed(_)
             | StateKey::Parameters
             | StateKey::Alias(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol
             | StateKey::Reference(_) => false,
         }
     }

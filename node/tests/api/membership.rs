@@ -28,6 +28,7 @@ fn admit(name: &str) -> Operation {
         keys: vec![ParticipantKey { key: key(90).public(), permissions }],
         pay_threshold: 1,
         open_accounts_threshold: 1,
+        manage_keys_threshold: 0,
     }))
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tonle_crypto::{Digest, PublicKey, SecretKey, Signature, SignatureInvalid, Verified, Verifier};
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, BlockInput, Claim, Executed, Executor, Genesis,
-    GenesisAccount, GenesisAsset, GenesisValidator, Judge, MemoryState, Mode, Operation, Participant, ParticipantId,
-    ParticipantKey, Permission, Permissions, Plan, Reference, Role, SignedTransaction, Thresholds, TransactionBody,
-    Transfer,
+    GenesisAccount, GenesisAsset, GenesisValidator, Judge, KycTier, MemoryState, Mode, Operation, Parameters,
+    Participant, ParticipantId, ParticipantKey, Permission, Permissions, Plan, Reference, Role, SignedTransaction,
+    Thresholds, TransactionBody, Transfer,
 };
 
 /// Block time of height 0.
@@ -60,11 +60,13 @@ pub fn genesis(accounts: u64) -> Genesis {
     let asset = Asset::new("KHR").expect("a name");
     let permissions = Permissions::of(&[Permission::Pay, Permission::OpenAccounts, Permission::Issue]);
     let account = |number| {
-        let mut account = Account::new(AccountKind::Wallet, &[], 0);
-        account.set_balance(Balance { asset, available: Amount::from_minor(1_000_000_000), held: Amount::ZERO });
+        let mut account = Account::new(AccountKind::Wallet, &[], 0).with_tier(KycTier::Full);
+        account.set_balance(Balance::new(asset, Amount::from_minor(1_000_000_000), Amount::ZERO));
         GenesisAccount { id: name(number), account }
     };
+    let assets = vec![GenesisAsset { asset, number: 116, exponent: 2, issuer: bank }];
     Genesis {
+        parameters: Parameters::initial(&assets),
         chain_name: "benchmark".to_owned(),
         created_ms: START_MS,
         protocol_version: 1,
@@ -84,7 +86,7 @@ pub fn genesis(accounts: u64) -> Genesis {
             thresholds: Thresholds::default(),
             keys: vec![ParticipantKey { key: bank_key().public(), permissions }],
         }],
-        assets: vec![GenesisAsset { asset, number: 116, exponent: 2, issuer: bank }],
+        assets,
         accounts: (0..accounts).map(account).collect(),
         validators: vec![GenesisValidator {
             participant: bank,

@@ -2,11 +2,14 @@
 //!
 //! Must not know: which operation has them.
 
-use tonle_crypto::PublicKey;
+use tonle_crypto::{Digest, PublicKey};
 
 use crate::account::ascending;
 use crate::protobuf::{Encoder, Fields, NotCanonical};
-use crate::{AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, Reference, Rejection, Text};
+use crate::{
+    AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, ParticipantKey, Permission, Permissions,
+    Reference, Rejection, Text,
+};
 
 /// What was read, or the field at fault.
 pub(crate) type Parsed<T> = Result<T, Rejection>;
@@ -72,6 +75,11 @@ impl Fields<'_> {
     pub(super) fn key(&mut self, number: u32, field: &'static str) -> Parsed<PublicKey> {
         key(self.bytes(number).named(field)?, field)
     }
+    /// A digest of 32 bytes.
+    pub(super) fn digest(&mut self, number: u32, field: &'static str) -> Parsed<Digest> {
+        let bytes = <[u8; 32]>::try_from(self.bytes(number).named(field)?).map_err(|_| Rejection::malformed(field))?;
+        Ok(Digest::from_bytes(bytes))
+    }
     /// At most 16 keys, ascending.
     pub(super) fn keys(&mut self, number: u32, field: &'static str) -> Parsed<Vec<PublicKey>> {
         let mut keys: Vec<PublicKey> = Vec::new();
@@ -82,6 +90,29 @@ impl Fields<'_> {
             keys.push(key(bytes, field)?);
         }
         if ascending(keys.iter()) { Ok(keys) } else { Err(Rejection::malformed(field)) }
+    }
+    /// At most 16 keys of a participant, ascending, with what each may do.
+    ///
+    /// ```text
+    /// message ParticipantKey { bytes key = 1; bool may_pay = 2; bool may_open_accounts = 3; bool may_issue = 4;
+    ///                          bool may_manage_keys = 5; bool may_freeze = 6; bool may_seize = 7; bool may_govern = 8; }
+    /// ```
+    pub(super) fn participant_keys(&mut self, number: u32, field: &'static str) -> Parsed<Vec<ParticipantKey>> {
+        let mut keys = Vec::new();
+        while let Some(bytes) = self.element(number).named(field)? {
+            if keys.len() == MAX_SIGNATURES {
+                return Err(Rejection::malformed(field));
+            }
+            let mut entry = Fields::new(bytes);
+            let key = entry.key(1, field)?;
+            let mut permissions = Vec::new();
+            for (permission, number) in Permission::ALL.into_iter().zip(2..) {
+                permissions.extend(entry.flag(number).named(field)?.then_some(permission));
+            }
+            entry.finish().named(field)?;
+            keys.push(ParticipantKey { key, permissions: Permissions::of(&permissions) });
+        }
+        if ascending(keys.iter().map(|entry| entry.key)) { Ok(keys) } else { Err(Rejection::malformed(field)) }
     }
     /// How many of `keys` must sign: 1 to their number; 0 when there are none.
     pub(super) fn threshold(&mut self, number: u32, field: &'static str, keys: usize) -> Parsed<u8> {
@@ -109,5 +140,17 @@ impl Encoder {
     /// A text that may be missing.
     pub(super) fn optional<const MAX: usize>(&mut self, number: u32, text: Option<&Text<MAX>>) -> &mut Self {
         self.bytes(number, text_bytes(text))
+    }
+    /// Keys of a participant.
+    pub(super) fn participant_keys(&mut self, number: u32, keys: &[ParticipantKey]) -> &mut Self {
+        for entry in keys {
+            let mut inner = Encoder::default();
+            inner.bytes(1, entry.key.as_bytes());
+            for (permission, number) in Permission::ALL.into_iter().zip(2..) {
+                inner.uint(number, u64::from(entry.permissions.contains(permission)));
+            }
+            self.element(number, &inner.finish());
+        }
+        self
     }
 }

@@ -15,8 +15,11 @@ mod misbehaviour;
 pub(crate) mod money;
 mod order;
 mod participant;
+mod proposal;
+mod protocol;
 mod request;
 mod returns;
+mod standing;
 mod supply;
 mod transfer;
 mod validator;
@@ -31,16 +34,20 @@ pub use mandate::{Collect, GrantMandate, RevokeMandate};
 pub use misbehaviour::ReportMisbehaviour;
 pub use order::{FreezeAccount, Seize};
 pub use participant::AddParticipant;
+pub(crate) use proposal::Verdict;
+pub use proposal::{Approve, Propose, Withdraw};
 pub use request::{AcceptRequest, CancelRequest, DeclineRequest, RequestToPay};
 pub use returns::{PaymentKind, Return};
+pub use standing::{RemoveParticipant, SetParticipantKeys, SetParticipantMode};
 pub use supply::{Issue, Redeem};
 pub use transfer::Transfer;
 pub use validator::RemoveValidator;
 
-use tonle_crypto::Digest;
+use tonle_crypto::{Digest, PublicKey, Signature};
 
 use crate::plan::Touched;
 use crate::protobuf::{Encoder, Fields};
+use crate::protocol::Activation;
 use crate::reference::{Instruction, Scope};
 use crate::timed::{TIMED_LIFE_MAX_MS, Timed};
 use crate::working::Working;
@@ -61,6 +68,10 @@ pub(crate) struct Scene<'a, 'b> {
     pub(crate) place: ReceiptLocation,
     /// The block's time.
     pub(crate) now_ms: u64,
+    /// The keys that signed, ascending.
+    pub(crate) signatures: &'a [(PublicKey, Signature)],
+    /// What a proposal came to, when the operation is about one.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 impl Scene<'_, '_> {
@@ -296,6 +307,20 @@ operations! {
     28 RemoveAlias(RemoveAlias) = "remove_alias",
     /// Replace what accounts of a tier may spend of an asset.
     29 SetLimits(SetLimits) = "set_limits",
+    /// Replace the keys of a participant.
+    30 SetParticipantKeys(Box<SetParticipantKeys>) = "set_participant_keys",
+    /// Say what the accounts of a participant may take part in.
+    31 SetParticipantMode(SetParticipantMode) = "set_participant_mode",
+    /// End a participant that was wound down.
+    32 RemoveParticipant(RemoveParticipant) = "remove_participant",
+    /// Propose what is under dual control.
+    33 Propose(Box<Propose>) = "propose",
+    /// Approve a proposal.
+    34 Approve(Approve) = "approve",
+    /// Withdraw a proposal.
+    35 Withdraw(Withdraw) = "withdraw",
+    /// Say when a version of the protocol comes into force.
+    36 ActivateProtocol(Activation) = "activate_protocol",
     /// Let an account collect, up to a cap in each period.
     40 GrantMandate(Box<GrantMandate>) = "grant_mandate",
     /// Collect under a mandate.

@@ -4,14 +4,10 @@
 
 use super::fields::{Named, Parsed};
 use super::{Act, Applied, Decode, Scene};
-use crate::account::ascending;
 use crate::genesis::MAX_PARTICIPANTS;
-use crate::participant::{LEGAL_NAME_BYTES_MAX, is_bic};
+use crate::participant::{LEGAL_NAME_BYTES_MAX, holders, is_bic};
 use crate::protobuf::{Encoder, Fields};
-use crate::{
-    MAX_SIGNATURES, Mode, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Rejection,
-    RejectionCode, Role, Thresholds,
-};
+use crate::{Mode, Participant, ParticipantId, ParticipantKey, Permission, Rejection, RejectionCode, Role, Thresholds};
 
 /// Admits a participant that is not there. It is active from then on; it may open accounts, pay, and be made a
 /// validator if it is a bank.
@@ -21,10 +17,11 @@ use crate::{
 ///                          string legal_name = 2;            // 1 to 140 bytes, no control characters
 ///                          string bic = 3;                   // 0 to 11 of A-Z 0-9
 ///                          ParticipantRole role = 4;         // BANK 2, PAYMENT_PROVIDER 3, AUDITOR 4
-///                          repeated ParticipantKey keys = 5; // ascending by key; 0 to 16
+///                          repeated ParticipantKey keys = 5; // ascending by key; 0 to 16; none with what is the
+///                                                            // operator's alone
 ///                          uint32 pay_threshold = 6;         // 1 to the number of keys that may; 1 when none may
-///                          uint32 open_accounts_threshold = 7; }   // the same
-/// message ParticipantKey { bytes key = 1; bool may_pay = 2; bool may_open_accounts = 3; }
+///                          uint32 open_accounts_threshold = 7;     // the same
+///                          uint32 manage_keys_threshold = 8; }     // 1 to the number of keys that may; 0 when none may
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddParticipant {
@@ -36,12 +33,15 @@ pub struct AddParticipant {
     pub bic: String,
     /// What it is: not an operator, which only genesis names.
     pub role: Role,
-    /// Its keys, ascending; at most 16. None may issue.
+    /// Its keys, ascending; at most 16. None may do what is the operator's alone: issue, freeze, seize, govern.
     pub keys: Vec<ParticipantKey>,
     /// How many keys must sign to pay: 1 to the number of keys that may; 1 when none may.
     pub pay_threshold: u8,
     /// The same to open accounts.
     pub open_accounts_threshold: u8,
+    /// How many keys must sign to replace them: 1 to the number of keys that may; 0 when none may, and only the operator
+    /// can.
+    pub manage_keys_threshold: u8,
 }
 
 impl AddParticipant {
@@ -54,7 +54,12 @@ impl AddParticipant {
             bic: self.bic.clone(),
             role: self.role,
             mode: Mode::Active,
-            thresholds: Thresholds { pay: self.pay_threshold, open_accounts: self.open_accounts_threshold, issue: 1 },
+            thresholds: Thresholds {
+                pay: self.pay_threshold,
+                open_accounts: self.open_accounts_threshold,
+                manage_keys: self.manage_keys_threshold.max(1),
+                ..Thresholds::default()
+            },
             keys: self.keys.clone(),
         }
     }
@@ -75,38 +80,32 @@ impl Decode for AddParticipant {
         if role == Role::Operator {
             return Err(Rejection::malformed("add_participant.role"));
         }
-        let mut keys = Vec::new();
-        while let Some(entry) = fields.element(5).named("add_participant.keys")? {
-            if keys.len() == MAX_SIGNATURES {
-                return Err(Rejection::malformed("add_participant.keys"));
-            }
-            keys.push(decode_key(entry)?);
-        }
-        if !ascending(keys.iter().map(|entry| entry.key)) {
+        let keys = fields.participant_keys(5, "add_participant.keys")?;
+        if keys.iter().any(|entry| entry.permissions.iter().any(Permission::is_operators)) {
             return Err(Rejection::malformed("add_participant.keys"));
         }
         let mut threshold = |number, permission, field| {
             let stated = fields.uint(number).named(field)?;
-            let may = keys.iter().filter(|entry| entry.permissions.contains(permission)).count().max(1);
+            let may = holders(&keys, permission).max(1);
             let stated = u8::try_from(stated).ok().filter(|stated| *stated > 0 && usize::from(*stated) <= may);
             stated.ok_or(Rejection::malformed(field))
         };
         let pay_threshold = threshold(6, Permission::Pay, "add_participant.pay_threshold")?;
         let open_accounts_threshold =
             threshold(7, Permission::OpenAccounts, "add_participant.open_accounts_threshold")?;
-        let (legal_name, bic) = (name.to_owned(), bic.to_owned());
-        Ok(AddParticipant { participant, legal_name, bic, role, keys, pay_threshold, open_accounts_threshold })
+        let may = holders(&keys, Permission::ManageKeys);
+        let manage_keys_threshold = fields.threshold(8, "add_participant.manage_keys_threshold", may)?;
+        Ok(AddParticipant {
+            participant,
+            legal_name: name.to_owned(),
+            bic: bic.to_owned(),
+            role,
+            keys,
+            pay_threshold,
+            open_accounts_threshold,
+            manage_keys_threshold,
+        })
     }
-}
-
-fn decode_key(bytes: &[u8]) -> Parsed<ParticipantKey> {
-    let mut fields = Fields::new(bytes);
-    let key = fields.key(1, "add_participant.keys")?;
-    let pay = fields.flag(2).named("add_participant.keys")?.then_some(Permission::Pay);
-    let open_accounts = fields.flag(3).named("add_participant.keys")?.then_some(Permission::OpenAccounts);
-    fields.finish().named("add_participant.keys")?;
-    let permissions: Vec<_> = [pay, open_accounts].into_iter().flatten().collect();
-    Ok(ParticipantKey { key, permissions: Permissions::of(&permissions) })
 }
 
 impl Act for AddParticipant {
@@ -121,19 +120,15 @@ impl Act for AddParticipant {
         if scene.working.participant_count() >= MAX_PARTICIPANTS {
             return Err(RejectionCode::ParticipantsFull);
         }
-        scene.working.admit(self.record());
+        scene.working.set_participant(self.record());
         Ok(Vec::new())
     }
 
     fn encode(&self, message: &mut Encoder) {
         message.bytes(1, self.participant.as_bytes()).bytes(2, self.legal_name.as_bytes());
         message.bytes(3, self.bic.as_bytes()).uint(4, u64::from(self.role.number()));
-        for entry in &self.keys {
-            let may = |permission| u64::from(entry.permissions.contains(permission));
-            let mut inner = Encoder::default();
-            inner.bytes(1, entry.key.as_bytes()).uint(2, may(Permission::Pay)).uint(3, may(Permission::OpenAccounts));
-            message.element(5, &inner.finish());
-        }
+        message.participant_keys(5, &self.keys);
         message.uint(6, u64::from(self.pay_threshold)).uint(7, u64::from(self.open_accounts_threshold));
+        message.uint(8, u64::from(self.manage_keys_threshold));
     }
 }

@@ -9,7 +9,7 @@
 use tonle_crypto::Digest;
 
 use super::fields::Parsed;
-use super::money::{check_accounts, check_amount, credit, debit};
+use super::money::{check_accounts, check_amount, credit, take};
 use super::{AcceptRequest, Act, Applied, Collect, Decode, Scene, Transfer};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope, hour, hour_end_ms, references_expired};
@@ -208,7 +208,8 @@ impl Act for Return {
         } else {
             working.change_timed(place, Some(timed));
         }
-        let payer = debit(working, from, self.asset, self.amount)?;
+        // What was paid by mistake goes back whatever the limits of whoever got it.
+        let payer = take(working, from, self.asset, self.amount)?;
         Ok(vec![payer, credit(working, to, self.asset, self.amount)?])
     }
 

@@ -5,7 +5,7 @@
 use super::fields::Parsed;
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
-use crate::{Member, ParticipantId, Rejection, RejectionCode, Role};
+use crate::{Member, Mode, ParticipantId, Rejection, RejectionCode, Role};
 
 /// Removes the validator of a participant.
 ///
@@ -42,6 +42,9 @@ impl Act for Member {
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
         let participant = scene.working.participant(self.participant).ok_or(RejectionCode::UnknownParticipant)?;
+        if participant.mode == Mode::Removed {
+            return Err(RejectionCode::ParticipantSuspended);
+        }
         match participant.role {
             Role::Operator | Role::Bank => {}
             Role::PaymentProvider | Role::Auditor => return Err(RejectionCode::CannotValidate),

@@ -52,6 +52,8 @@ impl Bucket {
             | StateKey::Timed(_)
             | StateKey::Parameters
             | StateKey::Alias(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol
             | StateKey::Transaction { .. }
             | StateKey::Reference(_) => None,
         }
@@ -76,7 +78,9 @@ impl Bucket {
             | StateKey::Offence(_)
             | StateKey::Timed(_)
             | StateKey::Parameters
-            | StateKey::Alias(_) => None,
+            | StateKey::Alias(_)
+            | StateKey::Proposal(_)
+            | StateKey::Protocol => None,
         }
     }
 
@@ -268,7 +272,9 @@ fn name(key: &StateKey) -> Option<Digest> {
         | StateKey::Offence(_)
         | StateKey::Timed(_)
         | StateKey::Parameters
-        | StateKey::Alias(_) => None,
+        | StateKey::Alias(_)
+        | StateKey::Proposal(_)
+        | StateKey::Protocol => None,
     }
 }
 

@@ -132,6 +132,7 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (SameAccount, Signed(vec![transfer("x@nowhere", "x@nowhere", 1)], unchanged, &["aba"])),
         (DeadlineInvalid, Signed(vec![hold("late@gone", "x@nowhere", 1, "r", 0)], unchanged, &["gone"])),
         (SameAsset, Signed(vec![payments::same_asset()], unchanged, &["nowhere"])),
+        (FreezeAndIssue, Signed(vec![freezing_issuer()], unchanged, &["nbc"])),
         (UnknownParticipant, Signed(vec![transfer("late@gone", "x@nowhere", 1)], unchanged, &["gone"])),
         (ParticipantSuspended, Signed(vec![transfer("late@gone", "nobody@aba", 1)], unchanged, &["gone"])),
         (UnknownAccount, Signed(vec![transfer("shut@aba", "nobody@aba", 1)], unchanged, &["aba"])),
@@ -165,6 +166,26 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
     rows
 }
 
+/// Those of governance.
+fn rows_of_governance() -> Vec<(RejectionCode, Attempt)> {
+    use RejectionCode::*;
+    vec![
+        (
+            PermissionNotOfRole,
+            Signed(vec![set_keys("aba", &[("k", &[Permission::ManageKeys, Permission::Govern])])], unchanged, &["nbc"]),
+        ),
+        (StillIssues, Signed(vec![set_mode("nbc", Mode::Suspended), remove("nbc")], unchanged, &["nbc"])),
+        (StillValidates, Signed(vec![set_mode("aba", Mode::PayOutOnly), remove("aba")], unchanged, &["nbc"])),
+        (StillHasMoney, Signed(vec![remove("gone")], unchanged, &["nbc"])),
+        (EffectHeightPassed, On(proposing, vec![propose(unset("aba"), 2, START_MS + HOUR_MS)])),
+        (ProposalNotFound, On(proposing, vec![approve(Digest::ZERO)])),
+        (AlreadyApproved, On(proposing, vec![approve(*proposing().executor.proposals().next().unwrap().0)])),
+        (ProposalsFull, On(proposing, vec![propose(unset("aba"), 9, START_MS + HOUR_MS)])),
+        (ActivationInvalid, On(grown, vec![activate(256, 1_000)])),
+        (ActivationsFull, On(grown, vec![activate(258, 1_000)])),
+    ]
+}
+
 /// A report on the chain that [`Ledger::new`] founds.
 fn accuse(validator: &str, place: u64) -> Operation {
     report(&genesis().digest(), validator, place)
@@ -188,6 +209,30 @@ fn accused() -> Ledger {
     let most = u64::try_from(OFFENCES_PER_KEY_MAX).unwrap();
     let result = ledger.run((0..most).map(|place| accuse("aba", place)).collect(), &["nbc"]);
     assert!(matches!(result, TransactionResult::Executed(_)));
+    ledger
+}
+
+fn freezing_issuer() -> Operation {
+    set_keys("nowhere", &[("k", &[Permission::Freeze, Permission::Issue, Permission::ManageKeys])])
+}
+
+/// With as many proposals as one participant may have.
+fn proposing() -> Ledger {
+    let mut ledger = Ledger::new();
+    let result =
+        ledger.run(vec![propose(unset("aba"), 9, START_MS + HOUR_MS); PROPOSALS_PER_PARTICIPANT_MAX], &["nbc"]);
+    assert!(matches!(result, TransactionResult::Executed(_)));
+    ledger
+}
+
+/// With as many versions of the protocol as may come into force.
+fn grown() -> Ledger {
+    let mut ledger = Ledger::new();
+    for version in 2..=257 {
+        let next = ledger.executor.point().height + 2;
+        let result = ledger.run(vec![activate(version, next)], &["nbc"]);
+        assert!(matches!(result, TransactionResult::Executed(_)));
+    }
     ledger
 }
 
@@ -227,7 +272,7 @@ fn busy() -> Ledger {
 
 #[test]
 fn every_code_has_a_row_in_order_of_precedence() {
-    let rows = rows();
+    let rows: Vec<_> = rows().into_iter().chain(rows_of_governance()).collect();
     let codes: Vec<_> = rows.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes, RejectionCode::ALL, "one row for each code, in order");
     assert!(codes.is_sorted_by_key(|code| code.number()));
