@@ -45,7 +45,7 @@ codes! {
     3 AccountInvalid "BAKONG_ACCOUNT_ID_INVALID" "Bakong Account ID is invalid"
     /// The currency has no such amount (54), or it takes more than 13 characters.
     4 AmountInvalid "TRANSACTION_AMOUNT_INVALID" "Amount is invalid"
-    /// There is neither an individual's template (29) nor a merchant's (30).
+    /// There is neither an individual's template (29) nor a merchant's (30), or nothing known in it.
     5 MerchantTypeRequired "MERCHANT_TYPE_REQUIRED" "Merchant type cannot be null or empty"
     /// The account is longer than 32.
     6 AccountLength "BAKONG_ACCOUNT_ID_LENGTH_INVALID" "Bakong Account ID Length is Invalid"

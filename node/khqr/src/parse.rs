@@ -165,6 +165,10 @@ fn union_pay<'a>(reading: &Reading<'a>, currency: Option<Currency>) -> Result<Op
 
 fn payee<'a>(reading: &Reading<'a>) -> Result<Payee<'a>, ErrorCode> {
     let text = |field| reading.fields.get(field).unwrap_or_default();
+    let known = [Field::Account, Field::AccountInformation, Field::MerchantId, Field::Bank];
+    if known.into_iter().all(|field| reading.fields.get(field).is_none()) {
+        return Err(ErrorCode::MerchantTypeRequired);
+    }
     let account = rules::account(text(Field::Account))?;
     if reading.has(30) {
         let id = rules::merchant_id(text(Field::MerchantId))?;

@@ -115,10 +115,12 @@ const X16: &str = "xxxxxxxxxxxxxxxx";
 const X26: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 /// A tag, what stands there instead, and why the code is refused then.
-const FAULTS: [(&str, &str, ErrorCode); 53] = [
+const FAULTS: [(&str, &str, ErrorCode); 55] = [
     ("00", "", ErrorCode::FormatRequired),
     ("00", "001", ErrorCode::FormatLength),
     ("00", "02", ErrorCode::KhqrInvalid),
+    ("29", "", ErrorCode::MerchantTypeRequired),
+    ("29", "5001x", ErrorCode::MerchantTypeRequired),
     ("29", "0000", ErrorCode::AccountRequired),
     ("29", "0101a", ErrorCode::AccountRequired),
     ("29", "0033xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx@b", ErrorCode::AccountLength),
