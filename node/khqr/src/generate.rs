@@ -75,7 +75,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Makes the payload at `now_ms`, in milliseconds since 1970: at most 511 units, and [`crate::parse`] reads it.
+/// Makes the payload at `now_ms`, in milliseconds since 1970: at most 511 units, and [`crate::parse()`] reads it.
 ///
 /// # Errors
 /// The first reason why there is no such code. A template whose fields are each short enough but together pass 99 units

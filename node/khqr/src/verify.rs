@@ -1,4 +1,4 @@
-//! Whether a code may be paid: what [`parse`] demands, and that it has not expired.
+//! Whether a code may be paid: what [`parse()`] demands, and that it has not expired.
 //!
 //! Must not know: where the time comes from.
 
