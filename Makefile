@@ -19,7 +19,7 @@ help: ## this list
 setup: ## install what the build lacks (libclang, clang++)
 	@.ci/setup
 
-setup-tests: ## ... and what the tests lack (strace, Python's venv, npm)
+setup-tests: ## ... and what the tests lack (strace, zbar, Python's venv, npm)
 	@.ci/setup tests
 
 build: setup ## build the tonle binary
@@ -56,7 +56,7 @@ accept-instructions: ## take the instructions counted now as the ones to compare
 	@.ci/setup instructions
 	@.ci/instructions accept
 
-soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), KILLS real kills; then a devnet at RATE for SPAN
+soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), 10,000 KHQR inputs against the published SDKs, KILLS real kills; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 TONLE_WAN=100 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
 	@traces=$$(mktemp) && trap "rm -f $$traces" EXIT && \
@@ -64,6 +64,7 @@ soak: setup-tests build ## simulator, crashes, Twins, all states of few views, p
 	cargo run --release -p tonle-simulator --bin explore -- --views 2 --crashes 1 --seconds 600
 	cargo run --release -p tonle-simulator --bin explore -- --views 3 --seconds 600
 	cargo run --release --package tonle-fuzz -- run --seconds $(FUZZ)
+	KHQR_INPUTS=10000 cargo test --release --package tonle-khqr --test packages
 	node/tests/kills/run.sh --kills $(KILLS) --tonle $(TONLE)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
 	$(TONLE) devnet up --detach --wait --dir $$folder/net && \

@@ -9,6 +9,7 @@
 
 mod agreements;
 mod certificates;
+mod codes;
 mod courses;
 mod decoding;
 mod dice;
@@ -134,6 +135,18 @@ pub static TARGETS: &[Target] = &[
         holds: "genesis in JSON: the same, and it is written as it is read",
         run: genesis::genesis_json,
         seeds: seeds::genesis_json,
+    },
+    Target {
+        name: "khqr_payload",
+        holds: "KHQR payloads, and the same under a checksum that holds: no panic, one meaning, bounds",
+        run: codes::khqr_payload,
+        seeds: codes::khqr_payloads,
+    },
+    Target {
+        name: "khqr_draft",
+        holds: "KHQR codes that are made: refused, or read again as they were asked for",
+        run: codes::khqr_draft,
+        seeds: codes::khqr_drafts,
     },
     Target {
         name: "replica_events",

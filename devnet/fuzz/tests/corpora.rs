@@ -80,6 +80,8 @@ replays! {
     account_proof: MUTATIONS,
     genesis_bytes: MUTATIONS,
     genesis_json: MUTATIONS,
+    khqr_payload: MUTATIONS,
+    khqr_draft: MUTATIONS,
     replica_events: MUTATIONS,
 }
 

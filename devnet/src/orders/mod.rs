@@ -137,11 +137,7 @@ fn development_key(operation: &Operation, target: &Target) -> Result<SecretKey> 
     let participant = match rule(operation.kind()).signer {
         Signer::Debtor | Signer::Keeper => of(first),
         Signer::Creditor => of(second),
-        Signer::Issuer
-        | Signer::Operator
-        | Signer::ItselfOrOperator
-        | Signer::Decider
-        | Signer::AnyParticipant => None,
+        Signer::Issuer | Signer::Operator | Signer::ItselfOrOperator | Signer::Decider | Signer::AnyParticipant => None,
     };
     let participant = participant.map_or_else(|| operator(&directory), Ok)?;
     keys::load(&directory.participant_key(participant.as_str()))

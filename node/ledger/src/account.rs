@@ -354,6 +354,11 @@ impl Account {
     pub fn balances(&self) -> &[Balance] {
         &self.balances
     }
+    /// Has it money of any asset, available or held?
+    #[must_use]
+    pub fn has_money(&self) -> bool {
+        self.balances.iter().any(|balance| !balance.is_empty())
+    }
     /// The balance of one asset; nothing when there is none.
     #[must_use]
     pub fn balance(&self, asset: Asset) -> Balance {

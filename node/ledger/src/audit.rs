@@ -85,7 +85,7 @@ impl Scan {
             StateKey::Account(id) => {
                 let account = Account::decode(value).map_err(corrupt)?;
                 add_balances(&mut self.balances, &account)?;
-                if !account.balances().is_empty() {
+                if account.has_money() {
                     let count = self.moneyed.entry(id.participant()).or_insert(0);
                     *count = count.saturating_add(1);
                 }

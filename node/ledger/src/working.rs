@@ -360,10 +360,10 @@ impl<'a> Working<'a> {
     fn put_balance(&mut self, place: usize, balance: Balance) -> Option<Balance> {
         let slot = self.slots.get_mut(place)?;
         let account = slot.account.as_mut()?;
-        let (before, was_empty) = (account.balance(balance.asset), account.balances().is_empty());
+        let (before, was_empty) = (account.balance(balance.asset), !account.has_money());
         account.set_balance(balance);
         slot.written = true;
-        let is_empty = account.balances().is_empty();
+        let is_empty = !account.has_money();
         if was_empty != is_empty {
             let (filled, emptied) = self.filled.entry(slot.participant).or_default();
             let count = if is_empty { emptied } else { filled };

@@ -10,6 +10,7 @@ mod genesis;
 mod history;
 mod init;
 mod key;
+mod khqr;
 mod order;
 mod participant;
 mod pay;
@@ -94,6 +95,9 @@ enum Command {
     Balance(balance::Arguments),
     /// Show what touched an account.
     History(history::Arguments),
+    /// Make, show and check KHQR codes.
+    #[command(subcommand)]
+    Khqr(khqr::Command),
     /// Show how the nodes stand.
     Status(status::Arguments),
     /// Show, add, change and remove validators.
@@ -132,6 +136,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Redeem(arguments) => order::run(arguments.as_ref()),
         Command::Balance(arguments) => balance::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Khqr(command) => khqr::run(&command),
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),
         Command::Participant(command) => participant::run(&command),

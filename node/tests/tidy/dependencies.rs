@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::tree::{File, files, report};
 
 /// All that a pure crate may depend on. A new entry is a decision.
-const PURE: [(&str, &[&str]); 5] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("consensus/crypto", &["blake3", "ed25519-dalek", "thiserror", "zeroize"]),
     ("consensus", &["thiserror", "tonle-crypto"]),
+    ("node/khqr", &["md-5", "png", "qrcode"]),
     ("node/ledger", &["thiserror", "tonle-crypto"]),
     ("node/replica", &["thiserror", "tonle-consensus", "tonle-crypto", "tonle-ledger"]),
     (
@@ -28,9 +29,23 @@ const PURE: [(&str, &[&str]); 5] = [
 /// Which of this repository's crates the others may know.
 const ARROWS: [(&str, &[&str]); 4] = [
     ("proto", &[]),
-    ("devnet/fuzz", &["tonle-consensus", "tonle-crypto", "tonle-devnet", "tonle-ledger", "tonle-replica"]),
+    (
+        "devnet/fuzz",
+        &["tonle-consensus", "tonle-crypto", "tonle-devnet", "tonle-khqr", "tonle-ledger", "tonle-replica"],
+    ),
     ("devnet", &["tonle-crypto", "tonle-ledger", "tonle-proto"]),
-    ("node", &["tonle-consensus", "tonle-crypto", "tonle-devnet", "tonle-ledger", "tonle-proto", "tonle-replica"]),
+    (
+        "node",
+        &[
+            "tonle-consensus",
+            "tonle-crypto",
+            "tonle-devnet",
+            "tonle-khqr",
+            "tonle-ledger",
+            "tonle-proto",
+            "tonle-replica",
+        ],
+    ),
 ];
 
 fn manifests() -> BTreeMap<String, toml::Table> {
