@@ -159,7 +159,7 @@ fn cases(node: &TestNode) -> Vec<Case> {
         ),
         late(
             "more than there is",
-            changed(&|body| transfer_of(body).amount_minor = u64::MAX),
+            changed(&|body| transfer_of(body).amount_minor = 2_000_000_000),
             Code::FailedPrecondition,
             "INSUFFICIENT_FUNDS",
             "amount_minor",

@@ -64,7 +64,9 @@ fn rejection(ledger: &mut Ledger, attempt: Attempt) -> Option<RejectionCode> {
         Signed(operations, change, signers) => {
             let mut body = ledger.body(operations);
             change(&mut body);
-            let keys: Vec<_> = signers.iter().map(|name| key(name)).collect();
+            let freezes = body.operations.iter().any(|operation| operation.kind() == OperationKind::FreezeAccount);
+            let freezing = freezes.then_some("nbc-freeze");
+            let keys: Vec<_> = signers.iter().copied().chain(freezing).map(key).collect();
             match body.sign(&keys.iter().collect::<Vec<_>>()) {
                 Ok(signed) => signed.bytes().to_vec(),
                 Err(rejection) => return Some(rejection.code),
