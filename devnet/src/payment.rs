@@ -329,6 +329,10 @@ fn advice(code: &str, arguments: &Arguments) -> Option<(String, String)> {
             format!("{from} used this --id for another payment within 7 days"),
             format!("tonle history {from}; then choose another --id"),
         ),
+        "LIMIT_EXCEEDED" | "VELOCITY_EXCEEDED" => (
+            format!("more would leave {from} in a day, or more often in an hour, than its tier may spend"),
+            "wait for the next day or hour, or ask the account's bank for another tier".to_owned(),
+        ),
         "SAME_ACCOUNT" => ("payer and payee are the same account".to_owned(), "name two accounts".to_owned()),
         "ASSET_UNKNOWN" => (format!("there is no asset {asset}"), "tonle status".to_owned()),
         "NOT_AUTHORIZED" | "THRESHOLD_NOT_MET" => (
