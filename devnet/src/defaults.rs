@@ -170,12 +170,24 @@ pub fn parameters() -> Genesis {
     }
 }
 
+/// Whose development key freezes accounts for an operator: one that may issue may not.
+pub(crate) fn freezing_key(operator: &str) -> String {
+    format!("{operator}-freeze")
+}
+
 fn participant(id: &str, legal_name: &str, role: Role, keys: &DevelopmentKeys) -> Result<Participant> {
+    let may = |owner: &str, permissions: &[Permission]| ParticipantKey {
+        key: keys.participant(owner).public(),
+        permissions: Permissions::of(permissions),
+    };
     let mut permissions = vec![Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys];
+    let mut participant_keys = Vec::new();
     if role == Role::Operator {
-        permissions.extend([Permission::Issue, Permission::Govern]);
+        permissions.extend([Permission::Issue, Permission::Seize, Permission::Govern]);
+        participant_keys.push(may(&freezing_key(id), &[Permission::Freeze]));
     }
-    let key = ParticipantKey { key: keys.participant(id).public(), permissions: Permissions::of(&permissions) };
+    participant_keys.push(may(id, &permissions));
+    participant_keys.sort_by_key(|entry| entry.key);
     Ok(Participant {
         id: ParticipantId::new(id)?,
         legal_name: legal_name.to_owned(),
@@ -183,7 +195,7 @@ fn participant(id: &str, legal_name: &str, role: Role, keys: &DevelopmentKeys) -
         role,
         mode: Mode::Active,
         thresholds: Thresholds::default(),
-        keys: vec![key],
+        keys: participant_keys,
     })
 }
 

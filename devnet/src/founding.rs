@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
-use tonle_ledger::Genesis;
+use tonle_ledger::{Genesis, Role};
 
-use crate::defaults::{self, DevelopmentKeys};
+use crate::defaults::{self, DevelopmentKeys, freezing_key};
 use crate::directory::{Directory, create_private, write_whole};
 use crate::genesis;
 use crate::keys::{self, KeySource};
@@ -99,6 +99,10 @@ fn write(directory: &Directory, genesis: &Genesis, keys: &DevelopmentKeys) -> Re
     for participant in &genesis.participants {
         let id = participant.id.as_str();
         keys::store(&directory.participant_key(id), &keys.participant(id))?;
+        if participant.role == Role::Operator {
+            let owner = freezing_key(id);
+            keys::store(&directory.participant_key(&owner), &keys.participant(&owner))?;
+        }
     }
     for validator in &genesis.validators {
         let name = validator.participant.as_str();

@@ -3,41 +3,56 @@
 //!
 //! Must not know: encrypted key files, how a finality receipt is checked.
 
+mod account;
+mod alias;
 mod bank;
 mod exchange;
+mod govern;
 mod hold;
 mod mandate;
+mod order;
+mod proposal;
 mod request;
 mod returns;
 mod show;
 mod supply;
+mod words;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use tonic::transport::Channel;
-use tonle_crypto::SecretKey;
+use tonle_crypto::{Digest, Domain, PublicKey, SecretKey};
 use tonle_ledger::{
-    AccountId, Amount, Asset, Operation, ParticipantId, Reference, Role, SignedTransaction, Signer, Text, rule,
+    AccountId, Amount, Asset, Operation, OperationKind, ParticipantId, Propose, Reference, Role, SignedTransaction,
+    Signer, Text, proposable, rule,
 };
 use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
 use tonle_proto::v1::{GetStatusResponse, SubmitAndWaitRequest};
 
 use crate::amount;
 use crate::client::{Client, Target, timed};
+use crate::defaults::freezing_key;
 use crate::directory::Directory;
 use crate::founding::now_ms;
 use crate::payment::{FINAL_PATIENCE, signed_by};
 use crate::{genesis, keys, span};
 
+pub use account::Command as Account;
+pub use alias::Command as Alias;
 pub use bank::Command as Bank;
 pub use exchange::Command as Exchange;
+pub use govern::Command as Govern;
 pub use hold::Command as Hold;
 pub use mandate::Command as Mandate;
+pub use order::Command as CourtOrder;
+pub use proposal::Command as Proposal;
 pub use request::Command as Request;
 pub use returns::Arguments as Return;
 pub use supply::{Issue, Redeem};
+
+static ALIAS: Domain = Domain::new("tonle v1 alias");
 
 /// Who signs, whom to ask, how to print.
 #[derive(Debug, clap::Args)]
@@ -45,6 +60,12 @@ pub struct Signing {
     /// A key file that signs, may be repeated; without any, the development key in --dir of whoever has to sign
     #[arg(long = "key", value_name = "FILE")]
     pub keys: Vec<PathBuf>,
+    /// Propose it, for others to approve; for what is under dual control
+    #[arg(long)]
+    pub propose: bool,
+    /// With --propose: the height at whose start it takes effect; without it, as soon as enough keys have approved
+    #[arg(long, value_name = "HEIGHT", requires = "propose")]
+    pub effect_height: Option<u64>,
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -84,6 +105,38 @@ impl Terms {
         Ok((Asset::new(asset)?, Amount::from_minor(amount::parse(text, supply.exponent)?)))
     }
 
+    fn asset(&self, text: &str) -> Result<Asset> {
+        Asset::new(text).map_err(|_| anyhow!("{text:?} is no asset: write a code such as KHR"))
+    }
+
+    fn participant(&self, text: &str) -> Result<ParticipantId> {
+        ParticipantId::new(text).map_err(|_| anyhow!("{text:?} is no participant: write 1 to 30 of a-z 0-9 _ . -"))
+    }
+
+    fn digest(&self, text: &str) -> Result<Digest> {
+        Digest::from_hex(text).with_context(|| format!("{text:?} is no id: write 64 hexadecimal digits"))
+    }
+
+    /// Keys, ascending.
+    fn keys(&self, texts: &[String]) -> Result<Vec<PublicKey>> {
+        let parse = |text: &String| {
+            let bytes: Option<[u8; 32]> = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+            let key = bytes.and_then(|bytes| PublicKey::from_bytes(&bytes).ok());
+            key.with_context(|| {
+                format!("{text:?} is no key: write 64 hexadecimal digits, as tonle key show prints them")
+            })
+        };
+        let mut keys = texts.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// What stands on the ledger for a number: `derive_key("tonle v1 alias", chain digest ‖ number)`.
+    fn alias(&self, text: &str) -> Result<Digest> {
+        let chain: [u8; 32] = self.status.chain_digest.as_ref().try_into().context("the node names no chain")?;
+        Ok(ALIAS.digest_parts(&[&chain, text.as_bytes()]))
+    }
+
     fn reference(&self, text: &str) -> Result<Reference> {
         Reference::new(text).map_err(|_| anyhow!("{text:?}: write a reference of 1 to 64 printable ASCII characters"))
     }
@@ -111,10 +164,24 @@ pub async fn run(order: &impl Order, keys: Vec<SecretKey>) -> Result<()> {
     let client = Client::open(&signing.target)?;
     let terms = Terms { status: client.status().await?, now_ms: now_ms() };
     let operation = order.operation(&terms)?;
+    let operation = if signing.propose { propose(operation, signing, &terms)? } else { operation };
     let keys = if keys.is_empty() { vec![development_key(&operation, &signing.target)?] } else { keys };
     let transaction = signed_by(&terms.status, vec![operation], &keys.iter().collect::<Vec<_>>())?;
     let answer = submit(&client, &transaction).await;
     show::show(&transaction, answer, &terms.status, signing.json)
+}
+
+/// The proposal of an operation.
+fn propose(operation: Operation, signing: &Signing, terms: &Terms) -> Result<Operation> {
+    if proposable(operation.kind()).is_none() {
+        bail!("{} is not under dual control: leave --propose out", operation.kind().name().replace('_', " "));
+    }
+    Ok(Operation::Propose(Box::new(Propose {
+        participant: operator(&Directory::new(&signing.target.dir)?)?,
+        operation,
+        effect_height: signing.effect_height.unwrap_or(0),
+        expires_ms: terms.after("29d")?,
+    })))
 }
 
 async fn submit(
@@ -140,7 +207,12 @@ fn development_key(operation: &Operation, target: &Target) -> Result<SecretKey> 
         Signer::Issuer | Signer::Operator | Signer::ItselfOrOperator | Signer::Decider | Signer::AnyParticipant => None,
     };
     let participant = participant.map_or_else(|| operator(&directory), Ok)?;
-    keys::load(&directory.participant_key(participant.as_str()))
+    let owner = match operation.kind() {
+        // Whoever may issue may not freeze: the operator has a key for it.
+        OperationKind::FreezeAccount => freezing_key(participant.as_str()),
+        _ => participant.to_string(),
+    };
+    keys::load(&directory.participant_key(&owner))
         .with_context(|| format!("no key to sign for {participant}: name one with --key, or the devnet's --dir"))
 }
 

@@ -23,6 +23,9 @@ struct Report {
     transaction_id: String,
     block: u64,
     index: u32,
+    /// The proposal that it made or decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<String>,
     balances: Vec<BalanceReport>,
 }
 
@@ -51,6 +54,7 @@ pub(super) fn show(
         transaction_id: id.clone(),
         block,
         index,
+        proposal: None,
         balances,
     };
     match answer {
@@ -61,12 +65,17 @@ pub(super) fn show(
             if json {
                 let result = if repeated { "repeated" } else { "final" };
                 let balances = balances.into_iter().map(BalanceReport::from).collect();
-                return print_json(&report(result, None, receipt.height, receipt.index, balances));
+                let proposal = proposal_id(&receipt);
+                return print_json(&Report {
+                    proposal,
+                    ..report(result, None, receipt.height, receipt.index, balances)
+                });
             }
             if repeated {
                 return print(&format!("ALREADY FINAL  same reference, same content, block {}", receipt.height));
             }
             print(&format!("FINAL  block {}  {}", receipt.height, operation.replace('_', " ")))?;
+            proposal(&receipt).map_or(Ok(()), |text| print(&text))?;
             balances.iter().try_for_each(|balance| print(&line(balance, status)))
         }
         Err(refusal) => {
@@ -95,9 +104,33 @@ impl From<AccountBalance> for BalanceReport {
     }
 }
 
+/// The proposal that an operation made or decided: 64 hexadecimal digits.
+fn proposal_id(receipt: &Receipt) -> Option<String> {
+    receipt.results.iter().find_map(|result| match &result.result {
+        Some(operation_result::Result::Pending(pending)) => Some(hex::encode(&pending.proposal)),
+        Some(operation_result::Result::Decided(decided)) => Some(hex::encode(&decided.proposal)),
+        _ => None,
+    })
+}
+
+/// How a proposal stands.
+fn proposal(receipt: &Receipt) -> Option<String> {
+    receipt.results.iter().find_map(|result| match &result.result {
+        Some(operation_result::Result::Pending(pending)) => {
+            let (id, approvals, threshold) = (hex::encode(&pending.proposal), pending.approvals, pending.threshold);
+            Some(format!("  PENDING  proposal {id}  {approvals} of {threshold} keys"))
+        }
+        Some(operation_result::Result::Decided(decided)) => {
+            Some(format!("  DECIDED  proposal {}", hex::encode(&decided.proposal)))
+        }
+        _ => None,
+    })
+}
+
 fn balances(receipt: &Receipt) -> Vec<AccountBalance> {
     let applied = receipt.results.iter().filter_map(|result| match &result.result {
         Some(operation_result::Result::Applied(applied)) => Some(applied.balances_after.clone()),
+        Some(operation_result::Result::Decided(decided)) => Some(decided.balances_after.clone()),
         _ => None,
     });
     applied.flatten().collect()

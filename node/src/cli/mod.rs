@@ -87,6 +87,21 @@ enum Command {
     /// Exchange one asset for another, both sides or none.
     #[command(subcommand)]
     Exchange(orders::Exchange),
+    /// Open, change and close accounts.
+    #[command(subcommand)]
+    Account(orders::Account),
+    /// Make telephone and merchant numbers stand for accounts.
+    #[command(subcommand)]
+    Alias(orders::Alias),
+    /// Freeze and seize by order.
+    #[command(subcommand)]
+    Order(orders::CourtOrder),
+    /// Decide of limits, participants and the protocol.
+    #[command(subcommand)]
+    Govern(orders::Govern),
+    /// Approve and withdraw what was proposed.
+    #[command(subcommand)]
+    Proposal(orders::Proposal),
     /// Create money.
     Issue(Box<orders::Issue>),
     /// Destroy money.
@@ -132,6 +147,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Request(command) => order::run(&command),
         Command::Mandate(command) => order::run(&command),
         Command::Exchange(command) => order::run(&command),
+        Command::Account(command) => order::run(&command),
+        Command::Alias(command) => order::run(&command),
+        Command::Order(command) => order::run(&command),
+        Command::Govern(command) => order::run(&command),
+        Command::Proposal(command) => order::run(&command),
         Command::Issue(arguments) => order::run(arguments.as_ref()),
         Command::Redeem(arguments) => order::run(arguments.as_ref()),
         Command::Balance(arguments) => balance::run(&arguments),
