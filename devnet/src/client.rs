@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
+use tonle_ledger::SignedTransaction;
 use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
-use tonle_proto::v1::{GetStatusRequest, GetStatusResponse};
+use tonle_proto::v1::{GetStatusRequest, GetStatusResponse, SubmitAndWaitRequest, SubmitAndWaitResponse};
 
 use crate::directory::Directory;
 
@@ -230,6 +232,25 @@ impl Client {
             }
             sleep(ROUND_PAUSE).await;
         }
+    }
+
+    /// Sends a signed transaction and waits until it is final; the same bytes go to another node when one does not answer.
+    /// With `prove` the answer holds the finality receipt.
+    ///
+    /// # Errors
+    /// The status of a rejection, or the last one when no node answered within `patience`.
+    pub async fn submit_and_wait(
+        &self,
+        transaction: &SignedTransaction,
+        prove: bool,
+        patience: Duration,
+    ) -> Result<SubmitAndWaitResponse, Status> {
+        let bytes = Bytes::copy_from_slice(transaction.bytes());
+        let call = |mut ledger: Ledger, patience| {
+            let request = SubmitAndWaitRequest { transaction: bytes.clone(), prove };
+            async move { ledger.submit_and_wait(timed(request, patience)).await }
+        };
+        self.ask(patience, call).await
     }
 
     /// How the network stands, as the first node that answers sees it.

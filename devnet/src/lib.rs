@@ -21,6 +21,7 @@ mod latency;
 pub mod lifeline;
 pub mod load;
 pub mod membership;
+mod operator;
 pub mod orders;
 pub mod payment;
 pub mod ports;

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 use tonic::transport::Channel;
@@ -18,14 +17,14 @@ use tonle_ledger::{
     AddParticipant, Member, Operation, ParticipantId, ParticipantKey, Permission, Permissions, RemoveValidator, Role,
     SignedTransaction,
 };
+use tonle_proto::v1::ListValidatorsRequest;
 use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
-use tonle_proto::v1::{ListValidatorsRequest, SubmitAndWaitRequest};
 
 use crate::client::{Client, Target, describe, final_rejection, reason, timed};
 use crate::directory::Directory;
+use crate::operator::operators_key;
 use crate::payment::{FINAL_PATIENCE, signed};
 use crate::screen::{print, print_json, table};
-use crate::{genesis, keys};
 use arithmetic::{Comparison, Sets, size};
 
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
@@ -328,12 +327,7 @@ pub(crate) async fn submit(
     operation: Operation,
 ) -> Result<(SignedTransaction, Settled)> {
     let transaction = signed(&client.status().await?, vec![operation], key)?;
-    let bytes = Bytes::copy_from_slice(transaction.bytes());
-    let call = |mut ledger: LedgerServiceClient<Channel>, patience| {
-        let request = SubmitAndWaitRequest { transaction: bytes.clone(), prove: false };
-        async move { ledger.submit_and_wait(timed(request, patience)).await }
-    };
-    match client.ask(FINAL_PATIENCE, call).await {
+    match client.submit_and_wait(&transaction, false, FINAL_PATIENCE).await {
         Ok(answer) => {
             let block = answer.receipt.context("the node answered without a receipt")?.height;
             Ok((transaction, Ok(block)))
@@ -343,15 +337,6 @@ pub(crate) async fn submit(
             None => Err(describe(&status).context(format!("not known to be final: transaction {}", transaction.id()))),
         },
     }
-}
-
-/// The development key of the operator that a devnet's genesis names.
-pub(crate) fn operators_key(directory: &Directory) -> Result<SecretKey> {
-    let genesis = genesis::read(&directory.genesis()).context("no key to sign with: name the operator's with --key")?;
-    let mut operators = genesis.participants.iter().filter(|participant| participant.role == Role::Operator);
-    let operator = operators.next().context("the genesis names no operator: nobody can change who validates")?;
-    let path = directory.participant_key(operator.id.as_str());
-    keys::load(&path).with_context(|| format!("no key to sign for {}: name one with --key", operator.id))
 }
 
 /// What a rejection means, and what to do next.

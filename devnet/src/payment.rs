@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use bytes::Bytes;
 use serde::Serialize;
 use tonle_crypto::{Digest, SecretKey};
 use tonle_ledger::{AccountId, Amount, Asset, Operation, Reference, SignedTransaction, TransactionBody, Transfer};
 use tonle_proto::v1::operation_result;
-use tonle_proto::v1::{GetStatusResponse, Outcome, Receipt, Rejection, SubmitAndWaitRequest, SubmitAndWaitResponse};
+use tonle_proto::v1::{GetStatusResponse, Outcome, Receipt, Rejection};
 
 use crate::amount;
-use crate::client::{Client, Target, describe, final_rejection, reason, timed};
+use crate::client::{Client, Target, describe, final_rejection, reason};
 use crate::directory::{Directory, write_whole};
 use crate::founding::now_ms;
 use crate::keys;
@@ -98,7 +97,7 @@ pub async fn pay(arguments: &Arguments, key: Option<SecretKey>, check: impl Fn(&
     let transaction = sign(arguments, &status, key)?;
     let payment = Payment { arguments, client, status, transaction };
     let start = Instant::now();
-    let answer = payment.submit(false, FINAL_PATIENCE).await;
+    let answer = payment.client.submit_and_wait(&payment.transaction, false, FINAL_PATIENCE).await;
     let latency = start.elapsed();
     let answer = match answer {
         Ok(answer) => answer,
@@ -184,15 +183,6 @@ fn nonce() -> Result<Vec<u8>> {
 }
 
 impl Payment<'_> {
-    async fn submit(&self, prove: bool, patience: Duration) -> Result<SubmitAndWaitResponse, tonic::Status> {
-        let transaction = Bytes::copy_from_slice(self.transaction.bytes());
-        let call = |mut ledger: tonle_proto::v1::ledger_service_client::LedgerServiceClient<_>, patience| {
-            let request = SubmitAndWaitRequest { transaction: transaction.clone(), prove };
-            async move { ledger.submit_and_wait(timed(request, patience)).await }
-        };
-        self.client.ask(patience, call).await
-    }
-
     /// Why a payment was rejected, not taken, or is not known to be final.
     fn report_refused(&self, status: &tonic::Status, latency: Duration) -> Result<()> {
         let code = reason(status);
@@ -242,7 +232,8 @@ impl Payment<'_> {
         latency: Duration,
         check: impl Fn(&[u8]) -> Result<usize>,
     ) -> Result<()> {
-        let proof = self.submit(true, PROOF_PATIENCE).await.map(|answer| answer.finality_receipt);
+        let proof = self.client.submit_and_wait(&self.transaction, true, PROOF_PATIENCE).await;
+        let proof = proof.map(|answer| answer.finality_receipt);
         let mut report = self.base("final", receipt.height, latency);
         let path = self.receipt_path();
         let mut tail = String::new();

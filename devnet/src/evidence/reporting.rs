@@ -11,7 +11,8 @@ use tonle_ledger::{Operation, ReportMisbehaviour};
 use super::{Report, reports};
 use crate::client::{Client, Target};
 use crate::directory::Directory;
-use crate::membership::{operators_key, submit};
+use crate::membership::submit;
+use crate::operator::operators_key;
 use crate::screen::{print, print_json};
 
 /// Blocks that a report waits for room in: each has room for 64.

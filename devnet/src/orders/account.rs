@@ -6,7 +6,7 @@ use anyhow::Result;
 use tonle_ledger::{CloseAccount, OpenAccount, Operation, SetAccountKeys, SetAccountStatus, SetTier};
 
 use super::words::{Kind, Status as May, Tier as KnownAs};
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -109,27 +109,7 @@ pub struct Tier {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Open(order) => &order.signing,
-            Command::Close(order) => &order.signing,
-            Command::Keys(order) => &order.signing,
-            Command::Status(order) => &order.signing,
-            Command::Tier(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Open(order) => order.operation(terms),
-            Command::Close(order) => order.operation(terms),
-            Command::Keys(order) => order.operation(terms),
-            Command::Status(order) => order.operation(terms),
-            Command::Tier(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Open, Close, Keys, Status, Tier);
 
 impl Open {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

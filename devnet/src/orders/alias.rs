@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{DisplayName, MoveAlias, Operation, RemoveAlias, SetAlias};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -72,23 +72,7 @@ pub struct Remove {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Set(order) => &order.signing,
-            Command::Move(order) => &order.signing,
-            Command::Remove(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Set(order) => order.operation(terms),
-            Command::Move(order) => order.operation(terms),
-            Command::Remove(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Set, Move, Remove);
 
 impl Set {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

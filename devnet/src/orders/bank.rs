@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{Operation, Progress, SendToBank, TrackTransfer};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -106,25 +106,7 @@ pub struct Refuse {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Send(order) => &order.signing,
-            Command::Received(order) => &order.signing,
-            Command::Acknowledge(order) => &order.signing,
-            Command::Refuse(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Send(order) => order.operation(terms),
-            Command::Received(order) => order.operation(terms),
-            Command::Acknowledge(order) => order.operation(terms),
-            Command::Refuse(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Send, Received, Acknowledge, Refuse);
 
 impl Send {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{OfferQuote, Operation, TakeQuote};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -77,21 +77,7 @@ pub struct Take {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Offer(order) => &order.signing,
-            Command::Take(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Offer(order) => order.operation(terms),
-            Command::Take(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Offer, Take);
 
 impl Offer {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

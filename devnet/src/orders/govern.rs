@@ -6,7 +6,7 @@ use anyhow::Result;
 use tonle_ledger::{Activation, Amount, Operation, RemoveParticipant, SetLimits, SetParticipantMode};
 
 use super::words::{Taking, Tier as KnownAs};
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -87,25 +87,7 @@ pub struct Protocol {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Limits(order) => &order.signing,
-            Command::Mode(order) => &order.signing,
-            Command::Remove(order) => &order.signing,
-            Command::Protocol(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Limits(order) => order.operation(terms),
-            Command::Mode(order) => order.operation(terms),
-            Command::Remove(order) => order.operation(terms),
-            Command::Protocol(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Limits, Mode, Remove, Protocol);
 
 impl Limits {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{CaptureHold, Operation, PlaceHold, ReleaseHold};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -89,23 +89,7 @@ pub struct Release {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Place(order) => &order.signing,
-            Command::Capture(order) => &order.signing,
-            Command::Release(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Place(order) => order.operation(terms),
-            Command::Capture(order) => order.operation(terms),
-            Command::Release(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Place, Capture, Release);
 
 impl Place {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{Collect as Collecting, GrantMandate, Operation, Period, RevokeMandate};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -97,23 +97,7 @@ pub struct Revoke {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Grant(order) => &order.signing,
-            Command::Collect(order) => &order.signing,
-            Command::Revoke(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Grant(order) => order.operation(terms),
-            Command::Collect(order) => order.operation(terms),
-            Command::Revoke(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Grant, Collect, Revoke);
 
 impl Grant {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

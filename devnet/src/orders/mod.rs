@@ -21,23 +21,21 @@ mod words;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use bytes::Bytes;
-use tonic::transport::Channel;
 use tonle_crypto::{Digest, Domain, PublicKey, SecretKey};
 use tonle_ledger::{
-    AccountId, Amount, Asset, Operation, OperationKind, ParticipantId, Propose, Reference, Role, SignedTransaction,
-    Signer, Text, proposable, rule,
+    AccountId, Amount, Asset, Operation, OperationKind, ParticipantId, Propose, Reference, Signer, Text, proposable,
+    rule,
 };
-use tonle_proto::v1::ledger_service_client::LedgerServiceClient;
-use tonle_proto::v1::{GetStatusResponse, SubmitAndWaitRequest};
+use tonle_proto::v1::GetStatusResponse;
 
 use crate::amount;
-use crate::client::{Client, Target, timed};
+use crate::client::{Client, Target};
 use crate::defaults::freezing_key;
 use crate::directory::Directory;
 use crate::founding::now_ms;
+use crate::operator::operator;
 use crate::payment::{FINAL_PATIENCE, signed_by};
-use crate::{genesis, keys, span};
+use crate::{keys, span};
 
 pub use account::Command as Account;
 pub use alias::Command as Alias;
@@ -85,6 +83,21 @@ pub trait Order {
     /// When the command line says something that cannot be.
     fn operation(&self, terms: &Terms) -> Result<Operation>;
 }
+
+/// What the subcommands of one command have in common: each holds one operation's arguments.
+macro_rules! subcommands {
+    ($($name:ident),* $(,)?) => {
+        impl $crate::orders::Order for Command {
+            fn signing(&self) -> &$crate::orders::Signing {
+                match self { $(Command::$name(order) => &order.signing,)* }
+            }
+            fn operation(&self, terms: &$crate::orders::Terms) -> anyhow::Result<tonle_ledger::Operation> {
+                match self { $(Command::$name(order) => order.operation(terms),)* }
+            }
+        }
+    };
+}
+use subcommands;
 
 /// What the words of a command line stand for on this chain.
 #[derive(Debug)]
@@ -167,7 +180,7 @@ pub async fn run(order: &impl Order, keys: Vec<SecretKey>) -> Result<()> {
     let operation = if signing.propose { propose(operation, signing, &terms)? } else { operation };
     let keys = if keys.is_empty() { vec![development_key(&operation, &signing.target)?] } else { keys };
     let transaction = signed_by(&terms.status, vec![operation], &keys.iter().collect::<Vec<_>>())?;
-    let answer = submit(&client, &transaction).await;
+    let answer = client.submit_and_wait(&transaction, false, FINAL_PATIENCE).await;
     show::show(&transaction, answer, &terms.status, signing.json)
 }
 
@@ -182,18 +195,6 @@ fn propose(operation: Operation, signing: &Signing, terms: &Terms) -> Result<Ope
         effect_height: signing.effect_height.unwrap_or(0),
         expires_ms: terms.after("29d")?,
     })))
-}
-
-async fn submit(
-    client: &Client,
-    transaction: &SignedTransaction,
-) -> Result<tonle_proto::v1::SubmitAndWaitResponse, tonic::Status> {
-    let bytes = Bytes::copy_from_slice(transaction.bytes());
-    let call = |mut ledger: LedgerServiceClient<Channel>, patience| {
-        let request = SubmitAndWaitRequest { transaction: bytes.clone(), prove: false };
-        async move { ledger.submit_and_wait(timed(request, patience)).await }
-    };
-    client.ask(FINAL_PATIENCE, call).await
 }
 
 /// The development key of the participant whose signature the operation wants.
@@ -214,10 +215,4 @@ fn development_key(operation: &Operation, target: &Target) -> Result<SecretKey> 
     };
     keys::load(&directory.participant_key(&owner))
         .with_context(|| format!("no key to sign for {participant}: name one with --key, or the devnet's --dir"))
-}
-
-fn operator(directory: &Directory) -> Result<ParticipantId> {
-    let genesis = genesis::read(&directory.genesis()).context("no key to sign with: name the operator's with --key")?;
-    let mut operators = genesis.participants.iter().filter(|participant| participant.role == Role::Operator);
-    Ok(operators.next().context("the genesis names no operator")?.id)
 }

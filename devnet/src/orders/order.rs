@@ -6,7 +6,7 @@ use anyhow::Result;
 use tonle_ledger::{AccountStatus, FreezeAccount, Operation, Seize};
 
 use super::words::Status as May;
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -80,23 +80,7 @@ pub struct SeizeMoney {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Freeze(order) => &order.signing,
-            Command::Lift(order) => &order.signing,
-            Command::Seize(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Freeze(order) => order.operation(terms),
-            Command::Lift(order) => order.operation(terms),
-            Command::Seize(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Freeze, Lift, Seize);
 
 fn order(terms: &Terms, account: &str, status: AccountStatus, under: &str) -> Result<Operation> {
     let (account, order_ref) = (terms.account(account)?, terms.reference(under)?);

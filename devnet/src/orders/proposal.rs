@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{Approve as Approving, Operation, Withdraw as Withdrawing};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -45,21 +45,7 @@ pub struct Withdraw {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::Approve(order) => &order.signing,
-            Command::Withdraw(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::Approve(order) => order.operation(terms),
-            Command::Withdraw(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(Approve, Withdraw);
 
 impl Approve {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

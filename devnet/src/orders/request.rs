@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tonle_ledger::{AcceptRequest, CancelRequest, DeclineRequest, Operation, RequestToPay};
 
-use super::{Order, Signing, Terms};
+use super::{Signing, Terms, subcommands};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -110,25 +110,7 @@ pub struct Cancel {
     signing: Signing,
 }
 
-impl Order for Command {
-    fn signing(&self) -> &Signing {
-        match self {
-            Command::New(order) => &order.signing,
-            Command::Accept(order) => &order.signing,
-            Command::Decline(order) => &order.signing,
-            Command::Cancel(order) => &order.signing,
-        }
-    }
-
-    fn operation(&self, terms: &Terms) -> Result<Operation> {
-        match self {
-            Command::New(order) => order.operation(terms),
-            Command::Accept(order) => order.operation(terms),
-            Command::Decline(order) => order.operation(terms),
-            Command::Cancel(order) => order.operation(terms),
-        }
-    }
-}
+subcommands!(New, Accept, Decline, Cancel);
 
 impl New {
     fn operation(&self, terms: &Terms) -> Result<Operation> {

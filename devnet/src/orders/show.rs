@@ -121,7 +121,7 @@ fn proposal(receipt: &Receipt) -> Option<String> {
             Some(format!("  PENDING  proposal {id}  {approvals} of {threshold} keys"))
         }
         Some(operation_result::Result::Decided(decided)) => {
-            Some(format!("  DECIDED  proposal {}", hex::encode(&decided.proposal)))
+            Some(format!("  IN FORCE  proposal {} took effect", hex::encode(&decided.proposal)))
         }
         _ => None,
     })
