@@ -55,10 +55,11 @@ fn holds() -> Vec<Operation> {
         Operation::CaptureHold(Box::new(CaptureHold {
             from,
             to,
-            hold_ref: name(),
+            asset,
             amount,
-            last: true,
+            hold_ref: name(),
             instruction_ref: own(),
+            last: true,
         })),
         Operation::ReleaseHold(Box::new(ReleaseHold { from, to, hold_ref: name() })),
     ]

@@ -107,13 +107,15 @@ impl Place {
 
 impl Capture {
     fn operation(&self, terms: &Terms) -> Result<Operation> {
+        let (asset, amount) = terms.money(&self.amount, &self.asset)?;
         Ok(Operation::CaptureHold(Box::new(CaptureHold {
             from: terms.account(&self.from)?,
             to: terms.account(&self.to)?,
+            asset,
+            amount,
             hold_ref: terms.reference(&self.of)?,
-            amount: terms.money(&self.amount, &self.asset)?.1,
-            last: self.last,
             instruction_ref: terms.optional(self.id.as_ref())?,
+            last: self.last,
         })))
     }
 }

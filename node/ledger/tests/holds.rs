@@ -63,6 +63,16 @@ fn a_hold_between_other_accounts_is_no_such_hold() {
 }
 
 #[test]
+fn a_hold_of_another_asset_is_no_such_hold() {
+    let (mut ledger, _) = held();
+    let Operation::CaptureHold(mut other) = capture(PAYER, SHOP, "room 12", 1, false) else { panic!("a capture") };
+    other.asset = asset("USD");
+    let result = ledger.run(vec![Operation::CaptureHold(other)], &["acleda"]);
+    assert_eq!(result, rejected(RejectionCode::HoldNotFound));
+    assert_eq!(ledger.held(PAYER, "KHR"), 1_000);
+}
+
+#[test]
 fn what_is_left_goes_back_at_its_time_with_a_receipt_of_the_block() {
     let (mut ledger, end) = held();
     ledger.run(vec![capture(PAYER, SHOP, "room 12", 300, false)], &["acleda"]);

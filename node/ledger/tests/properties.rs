@@ -75,48 +75,14 @@ impl Model {
                 self.add(transfer.from, transfer.asset, -i128::from(transfer.amount.minor()));
                 self.add(transfer.to, transfer.asset, i128::from(transfer.amount.minor()));
             }
-            Operation::OpenAccount(_)
-            | Operation::SetValidator(_)
-            | Operation::RemoveValidator(_)
-            | Operation::PlaceHold(_)
-            | Operation::CaptureHold(_)
-            | Operation::ReleaseHold(_)
-            | Operation::SendToBank(_)
-            | Operation::TrackTransfer(_)
-            | Operation::Return(_)
-            | Operation::RequestToPay(_)
-            | Operation::AcceptRequest(_)
-            | Operation::DeclineRequest(_)
-            | Operation::CancelRequest(_)
-            | Operation::GrantMandate(_)
-            | Operation::Collect(_)
-            | Operation::RevokeMandate(_)
-            | Operation::OfferQuote(_)
-            | Operation::TakeQuote(_)
-            | Operation::AddParticipant(_)
-            | Operation::CloseAccount(_)
-            | Operation::SetAccountKeys(_)
-            | Operation::SetAccountStatus(_)
-            | Operation::SetTier(_)
-            | Operation::FreezeAccount(_)
-            | Operation::SetAlias(_)
-            | Operation::MoveAlias(_)
-            | Operation::RemoveAlias(_)
-            | Operation::SetLimits(_)
-            | Operation::SetParticipantKeys(_)
-            | Operation::SetParticipantMode(_)
-            | Operation::RemoveParticipant(_)
-            | Operation::Propose(_)
-            | Operation::Approve(_)
-            | Operation::Withdraw(_)
-            | Operation::ActivateProtocol(_)
-            | Operation::ReportMisbehaviour(_) => {}
             Operation::Seize(seize) => {
                 self.add(seize.from, seize.asset, -i128::from(seize.amount.minor()));
                 self.add(seize.to, seize.asset, i128::from(seize.amount.minor()));
             }
             Operation::Issue(issue) => self.add(issue.to, issue.asset, i128::from(issue.amount.minor())),
             Operation::Redeem(redeem) => self.add(redeem.from, redeem.asset, -i128::from(redeem.amount.minor())),
+            Operation::OpenAccount(_) => {}
+            other => panic!("no plan holds {}", other.kind().name()),
         }
     }
 }

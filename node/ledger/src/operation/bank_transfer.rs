@@ -6,7 +6,7 @@
 use tonle_crypto::Digest;
 
 use super::fields::{Named, Parsed, text_bytes};
-use super::money::{capture, check_accounts, check_amount, hold, unhold};
+use super::money::{capture, check_accounts, hold, unhold};
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
@@ -143,15 +143,9 @@ impl Act for SendToBank {
     }
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
-        let [payer, bank] = scene.touched.accounts;
-        let place = scene.check_free()?;
-        check_amount(scene.working, self.amount, self.asset)?;
-        if self.from == self.to {
-            return Err(RejectionCode::SameAccount);
-        }
-        scene.check_deadline(self.expires_ms)?;
+        let [payer, _] = scene.touched.accounts;
+        let place = scene.check_agreement([self.from, self.to], (self.asset, self.amount), self.expires_ms)?;
         let (working, begun_ms) = (&mut *scene.working, scene.now_ms);
-        check_accounts(working, payer, bank)?;
         let SendToBank { from, to, asset, amount, .. } = *self;
         let content = TimedContent::BankTransfer(BankTransfer { from, to, asset, amount, stage: Stage::Received });
         let reference = self.instruction_ref.clone();
@@ -198,14 +192,9 @@ impl Act for TrackTransfer {
             check_accounts(scene.working, from, to)?;
         }
         let (place, timed) = scene.standing(RejectionCode::TransferNotFound, RejectionCode::TransferOver)?;
-        let transfer = match &timed.content {
-            TimedContent::BankTransfer(transfer) if transfer.from == self.from && transfer.to == self.to => transfer,
-            TimedContent::BankTransfer(_)
-            | TimedContent::Hold(_)
-            | TimedContent::Returned(_)
-            | TimedContent::Request(_)
-            | TimedContent::Quote(_) => return Err(RejectionCode::TransferNotFound),
-        };
+        let transfer = timed.content.bank_transfer();
+        let transfer = transfer.filter(|transfer| transfer.from == self.from && transfer.to == self.to);
+        let transfer = transfer.ok_or(RejectionCode::TransferNotFound)?;
         let working = &mut *scene.working;
         match self.progress {
             Progress::Received if transfer.stage == Stage::AtBank => Err(RejectionCode::StageReached),

@@ -185,14 +185,8 @@ impl Act for TakeQuote {
         check_accounts(scene.working, maker, taker)?;
         check_accounts(scene.working, taker, maker)?;
         let (place, timed) = scene.standing(RejectionCode::QuoteNotFound, RejectionCode::QuoteExpired)?;
-        let quote = match timed.content {
-            TimedContent::Quote(quote) if quote.taker.is_none_or(|taker| taker == self.taker) => quote,
-            TimedContent::Quote(_)
-            | TimedContent::Hold(_)
-            | TimedContent::BankTransfer(_)
-            | TimedContent::Returned(_)
-            | TimedContent::Request(_) => return Err(RejectionCode::QuoteNotFound),
-        };
+        let quote = timed.content.quote().filter(|quote| quote.taker.is_none_or(|taker| taker == self.taker));
+        let quote = quote.ok_or(RejectionCode::QuoteNotFound)?;
         if (quote.sold, quote.bought) != (self.sold, self.bought) {
             return Err(RejectionCode::QuoteMismatch);
         }

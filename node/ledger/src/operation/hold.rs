@@ -37,10 +37,12 @@ pub struct PlaceHold {
 /// Moves money of a hold to its payee.
 ///
 /// ```text
-/// message CaptureHold { string from = 1; string to = 2; string hold_ref = 3;
+/// message CaptureHold { string from = 1; string to = 2;
+///                       string asset = 3;             // the hold's
 ///                       uint64 amount_minor = 4;      // at most what is left
-///                       bool last = 5;                // what is left after it goes back
-///                       string instruction_ref = 6; } // unique per payee for 7 days; may be empty
+///                       string hold_ref = 5;
+///                       string instruction_ref = 6;   // unique per payee for 7 days; may be empty
+///                       bool last = 7; }              // what is left after it goes back
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureHold {
@@ -48,14 +50,16 @@ pub struct CaptureHold {
     pub from: AccountId,
     /// Who gets it.
     pub to: AccountId,
-    /// The reference that names the hold.
-    pub hold_ref: Reference,
+    /// In what: the hold's.
+    pub asset: Asset,
     /// How much.
     pub amount: Amount,
-    /// Does what is left after it go back?
-    pub last: bool,
+    /// The reference that names the hold.
+    pub hold_ref: Reference,
     /// The payee's reference: unique per payee's account for 7 days.
     pub instruction_ref: Option<Reference>,
+    /// Does what is left after it go back?
+    pub last: bool,
 }
 
 /// Gives back what is left of a hold.
@@ -107,15 +111,9 @@ impl Act for PlaceHold {
     }
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
-        let [from, to] = scene.touched.accounts;
-        let place = scene.check_free()?;
-        check_amount(scene.working, self.amount, self.asset)?;
-        if self.from == self.to {
-            return Err(RejectionCode::SameAccount);
-        }
-        scene.check_deadline(self.expires_ms)?;
+        let [payer, _] = scene.touched.accounts;
+        let place = scene.check_agreement([self.from, self.to], (self.asset, self.amount), self.expires_ms)?;
         let working = &mut *scene.working;
-        check_accounts(working, from, to)?;
         let content = Hold { from: self.from, to: self.to, asset: self.asset, amount: self.amount };
         working.begin(
             place,
@@ -127,7 +125,7 @@ impl Act for PlaceHold {
                 content: TimedContent::Hold(content),
             },
         )?;
-        Ok(vec![hold(working, from, self.asset, self.amount)?])
+        Ok(vec![hold(working, payer, self.asset, self.amount)?])
     }
 
     fn encode(&self, message: &mut Encoder) {
@@ -140,14 +138,9 @@ impl Act for PlaceHold {
 /// The hold that is named, if it is between these accounts and not over.
 fn standing(scene: &Scene<'_, '_>, from: &AccountId, to: &AccountId) -> Result<(usize, Timed, Hold), RejectionCode> {
     let (place, timed) = scene.standing(RejectionCode::HoldNotFound, RejectionCode::HoldExpired)?;
-    match &timed.content {
-        TimedContent::Hold(hold) if hold.from == *from && hold.to == *to => Ok((place, timed.clone(), hold.clone())),
-        TimedContent::Hold(_)
-        | TimedContent::BankTransfer(_)
-        | TimedContent::Returned(_)
-        | TimedContent::Request(_)
-        | TimedContent::Quote(_) => Err(RejectionCode::HoldNotFound),
-    }
+    let hold = timed.content.hold().filter(|hold| hold.from == *from && hold.to == *to);
+    let hold = hold.ok_or(RejectionCode::HoldNotFound)?.clone();
+    Ok((place, timed, hold))
 }
 
 impl Decode for CaptureHold {
@@ -155,10 +148,11 @@ impl Decode for CaptureHold {
         Ok(CaptureHold {
             from: fields.account(1, "capture_hold.from")?,
             to: fields.account(2, "capture_hold.to")?,
-            hold_ref: fields.reference(3, "capture_hold.hold_ref")?,
+            asset: fields.asset(3, "capture_hold.asset")?,
             amount: fields.amount(4, "capture_hold.amount_minor")?,
-            last: fields.flag(5).named("capture_hold.last")?,
+            hold_ref: fields.reference(5, "capture_hold.hold_ref")?,
             instruction_ref: fields.optional(6, "capture_hold.instruction_ref")?,
+            last: fields.flag(7).named("capture_hold.last")?,
         })
     }
 }
@@ -168,24 +162,30 @@ impl Act for CaptureHold {
         [Some(self.from), Some(self.to)]
     }
 
+    fn money(&self) -> Option<(Asset, Amount)> {
+        Some((self.asset, self.amount))
+    }
+
     fn timed(&self) -> Option<Digest> {
         Some(TimedKind::Hold.id(&self.from, &self.hold_ref))
     }
 
     fn instruction(&self) -> Option<Instruction<'_>> {
-        let CaptureHold { from, to, hold_ref, amount, last, instruction_ref } = self;
+        let CaptureHold { from, to, asset, amount, hold_ref, instruction_ref, last } = self;
         Some(Instruction::new(Scope::Account(*to), instruction_ref.as_ref()?, |writer| {
-            writer.u8(6).value(from).value(to).bytes(hold_ref.as_str().as_bytes()).value(amount).u8(u8::from(*last));
+            writer.u8(6).value(from).value(to).value(asset).value(amount);
+            writer.bytes(hold_ref.as_str().as_bytes()).u8(u8::from(*last));
         }))
     }
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
         let [from, to] = scene.touched.accounts;
-        if self.amount.is_zero() {
-            return Err(RejectionCode::AmountZero);
-        }
+        check_amount(scene.working, self.amount, self.asset)?;
         check_accounts(scene.working, from, to)?;
         let (place, timed, hold) = standing(scene, &self.from, &self.to)?;
+        if hold.asset != self.asset {
+            return Err(RejectionCode::HoldNotFound);
+        }
         let left = hold.amount.checked_sub(self.amount).ok_or(RejectionCode::HoldExceeded)?;
         let working = &mut *scene.working;
         let [payer, payee] = capture(working, from, to, hold.asset, self.amount)?;
@@ -198,8 +198,8 @@ impl Act for CaptureHold {
 
     fn encode(&self, message: &mut Encoder) {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes());
-        message.reference(3, &self.hold_ref).uint(4, self.amount.minor());
-        message.uint(5, u64::from(self.last)).optional(6, self.instruction_ref.as_ref());
+        message.bytes(3, self.asset.as_bytes()).uint(4, self.amount.minor()).reference(5, &self.hold_ref);
+        message.optional(6, self.instruction_ref.as_ref()).uint(7, u64::from(self.last));
     }
 }
 

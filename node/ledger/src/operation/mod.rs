@@ -102,6 +102,26 @@ impl Scene<'_, '_> {
         let place = self.timed()?;
         if self.working.timed(place).is_some() { Err(RejectionCode::DuplicateReference) } else { Ok(place) }
     }
+
+    /// May an agreement begin, until `ends_ms`, in which the first of the accounts pays `amount` to the second? Says where
+    /// it will stand.
+    fn check_agreement(
+        &self,
+        accounts: [AccountId; 2],
+        (asset, amount): (Asset, Amount),
+        ends_ms: u64,
+    ) -> Result<usize, RejectionCode> {
+        let place = self.check_free()?;
+        money::check_amount(self.working, amount, asset)?;
+        let [payer, payee] = accounts;
+        if payer == payee {
+            return Err(RejectionCode::SameAccount);
+        }
+        self.check_deadline(ends_ms)?;
+        let [payer, payee] = self.touched.accounts;
+        money::check_accounts(self.working, payer, payee)?;
+        Ok(place)
+    }
 }
 
 /// What every operation says of itself.

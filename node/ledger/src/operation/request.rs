@@ -102,14 +102,8 @@ pub struct CancelRequest {
 /// The request that is named, if it is between these accounts and not over.
 fn standing(scene: &Scene<'_, '_>, from: &AccountId, to: &AccountId) -> Result<(usize, PaymentRequest), RejectionCode> {
     let (place, timed) = scene.standing(RejectionCode::RequestNotFound, RejectionCode::RequestExpired)?;
-    match timed.content {
-        TimedContent::Request(request) if request.from == *from && request.to == *to => Ok((place, request)),
-        TimedContent::Request(_)
-        | TimedContent::Hold(_)
-        | TimedContent::BankTransfer(_)
-        | TimedContent::Returned(_)
-        | TimedContent::Quote(_) => Err(RejectionCode::RequestNotFound),
-    }
+    let request = timed.content.request().filter(|request| request.from == *from && request.to == *to);
+    Ok((place, request.ok_or(RejectionCode::RequestNotFound)?.clone()))
 }
 
 impl Decode for RequestToPay {
@@ -155,14 +149,7 @@ impl Act for RequestToPay {
     }
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
-        let [from, to] = scene.touched.accounts;
-        let place = scene.check_free()?;
-        check_amount(scene.working, self.amount, self.asset)?;
-        if self.from == self.to {
-            return Err(RejectionCode::SameAccount);
-        }
-        scene.check_deadline(self.expires_ms)?;
-        check_accounts(scene.working, from, to)?;
+        let place = scene.check_agreement([self.from, self.to], (self.asset, self.amount), self.expires_ms)?;
         let RequestToPay { from, to, asset, amount, .. } = *self;
         let content = TimedContent::Request(PaymentRequest { from, to, asset, amount });
         let reference = self.instruction_ref.clone();

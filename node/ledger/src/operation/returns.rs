@@ -184,16 +184,8 @@ impl Act for Return {
         let record = record.filter(|record| !references_expired(hour(record.taken_ms), now_ms));
         let record = record.filter(|record| Some(record.content) == self.original_content());
         let taken_ms = record.ok_or(RejectionCode::OriginalNotFound)?.taken_ms;
-        let before = match working.timed(place).map(|timed| &timed.content) {
-            Some(TimedContent::Returned(returned)) => returned.returned,
-            None => Amount::ZERO,
-            Some(
-                TimedContent::Hold(_)
-                | TimedContent::BankTransfer(_)
-                | TimedContent::Request(_)
-                | TimedContent::Quote(_),
-            ) => return Err(RejectionCode::OriginalNotFound),
-        };
+        let before = working.timed(place).and_then(|timed| timed.content.returned());
+        let before = before.map_or(Amount::ZERO, |before| before.returned);
         let returned = before.checked_add(self.amount).filter(|returned| *returned <= self.original_amount);
         let returned = returned.ok_or(RejectionCode::ReturnExceedsOriginal)?;
         let timed = Timed {

@@ -81,6 +81,29 @@ pub enum TimedContent {
     Quote(Quote),
 }
 
+impl TimedContent {
+    /// The hold, when it is one.
+    pub(crate) const fn hold(&self) -> Option<&Hold> {
+        if let TimedContent::Hold(hold) = self { Some(hold) } else { None }
+    }
+    /// The transfer to a bank, when it is one.
+    pub(crate) const fn bank_transfer(&self) -> Option<&BankTransfer> {
+        if let TimedContent::BankTransfer(transfer) = self { Some(transfer) } else { None }
+    }
+    /// What was returned, when it is that.
+    pub(crate) const fn returned(&self) -> Option<&Returned> {
+        if let TimedContent::Returned(returned) = self { Some(returned) } else { None }
+    }
+    /// The request, when it is one.
+    pub(crate) const fn request(&self) -> Option<&PaymentRequest> {
+        if let TimedContent::Request(request) = self { Some(request) } else { None }
+    }
+    /// The quote, when it is one.
+    pub(crate) const fn quote(&self) -> Option<&Quote> {
+        if let TimedContent::Quote(quote) = self { Some(quote) } else { None }
+    }
+}
+
 /// Something that ends at a block time, as the state records it.
 ///
 /// ```text
