@@ -7,7 +7,7 @@ use serde::Serialize;
 use tonic::{Code, Status};
 use tonle_ledger::{AccountId, Operation, OperationKind, SignedTransaction};
 use tonle_proto::v1::{
-    AccountStatus, GetAccountRequest, GetAccountResponse, GetStatusResponse, ListTransactionsRequest, Outcome,
+    AccountStatus, GetAccountRequest, GetAccountResponse, GetStatusResponse, KycTier, ListTransactionsRequest, Outcome,
     TransactionRecord, list_transactions_request,
 };
 
@@ -83,6 +83,9 @@ pub struct StatusArguments {
 struct AccountReport {
     account: String,
     status: String,
+    tier: String,
+    /// References of the orders that freeze it.
+    orders: Vec<String>,
     height: u64,
     balances: Vec<BalanceReport>,
 }
@@ -149,7 +152,10 @@ pub async fn balance(arguments: &BalanceArguments) -> Result<()> {
         let money: Vec<String> =
             report.balances.iter().map(|balance| format!("{} {}", balance.available, balance.asset)).collect();
         let money = if money.is_empty() { "nothing".to_owned() } else { money.join("   ") };
-        let status = if report.status == "active" { String::new() } else { report.status };
+        let mut status = if report.status == "active" { String::new() } else { report.status };
+        if !report.orders.is_empty() {
+            status = format!("{status}  by order {}", report.orders.join(", "));
+        }
         rows.push(vec![report.account, money, format!("block {}", report.height), status]);
     }
     if arguments.json { Ok(()) } else { print(&table(&["account", "available", "as of", ""], &rows)) }
@@ -184,13 +190,21 @@ async fn account_report(client: &Client, account: &str, exponents: &Exponents) -
         AccountStatus::Closed => "closed",
         AccountStatus::Unspecified => "unknown",
     };
+    let tier = tier_name(found.tier());
     let balances = found.balances.into_iter().map(|balance| BalanceReport {
         available: exponents.format(balance.available_minor, &balance.asset),
         asset: balance.asset,
         available_minor: balance.available_minor,
         held_minor: balance.held_minor,
     });
-    Ok(AccountReport { account: found.account, status: status.to_owned(), height, balances: balances.collect() })
+    Ok(AccountReport {
+        account: found.account,
+        status: status.to_owned(),
+        tier,
+        orders: found.orders.into_iter().map(|order| order.reference).collect(),
+        height,
+        balances: balances.collect(),
+    })
 }
 
 fn unknown_account(status: &Status, account: &str) -> anyhow::Error {
@@ -200,15 +214,27 @@ fn unknown_account(status: &Status, account: &str) -> anyhow::Error {
     }
 }
 
+/// A tier in words.
+pub(crate) fn tier_name(tier: KycTier) -> String {
+    tier.as_str_name().trim_start_matches("KYC_TIER_").to_lowercase()
+}
+
 /// Decimal places by asset.
-struct Exponents(Vec<(String, u32)>);
+pub(crate) struct Exponents(Vec<(String, u32)>);
 
 impl Exponents {
-    fn of(status: &GetStatusResponse) -> Self {
+    pub(crate) fn of(status: &GetStatusResponse) -> Self {
         Exponents(status.supply.iter().map(|supply| (supply.asset.clone(), supply.exponent)).collect())
     }
 
-    fn format(&self, minor: u64, asset: &str) -> String {
+    /// Decimal places of an asset that the chain knows.
+    pub(crate) fn exponent(&self, asset: &str) -> Result<u32> {
+        let known = || self.0.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>().join(", ");
+        let found = self.0.iter().find(|(code, _)| code == asset).map(|(_, exponent)| *exponent);
+        found.with_context(|| format!("{asset} is no asset here: {}", known()))
+    }
+
+    pub(crate) fn format(&self, minor: u64, asset: &str) -> String {
         let exponent = self.0.iter().find(|(code, _)| code == asset).map_or(0, |(_, exponent)| *exponent);
         amount::format(minor, asset, exponent)
     }

@@ -206,6 +206,18 @@ impl Client {
         F: Fn(Ledger, Duration) -> R,
         R: Future<Output = Result<tonic::Response<T>, Status>>,
     {
+        self.ask_over(patience, |channel, share| call(LedgerServiceClient::new(channel), share)).await
+    }
+
+    /// The same for any service: `call` gets a connection.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn ask_over<T, F, R>(&self, patience: Duration, call: F) -> Result<T, Status>
+    where
+        F: Fn(Channel, Duration) -> R,
+        R: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
         let deadline = Instant::now() + patience;
         let mut last = Status::unavailable("no node was asked");
         loop {
@@ -217,7 +229,7 @@ impl Client {
                 // One silent node must not use up the time for all.
                 let share = if self.nodes.len() == 1 { left } else { left.min(ANSWER_PATIENCE) };
                 // The deadline is kept here too: a node that hangs does not keep its side of it.
-                let answer = tokio::time::timeout(share, call(node.ledger(), share)).await;
+                let answer = tokio::time::timeout(share, call(node.channel(), share)).await;
                 let status = match answer {
                     Ok(Ok(response)) => return Ok(response.into_inner()),
                     Ok(Err(status)) => status,

@@ -26,6 +26,7 @@ pub mod orders;
 pub mod payment;
 pub mod ports;
 pub mod process;
+pub mod register;
 pub mod relay;
 pub mod screen;
 pub mod span;

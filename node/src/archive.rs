@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
-use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, Timed, TransactionId, Validators};
+use tonle_ledger::{
+    Account, AccountId, AccountProof, Alias, Asset, Parameters, Proposal, Receipt, Timed, TransactionId, Validators,
+};
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
 use crate::storage::{Database, Error};
@@ -101,6 +103,26 @@ impl Archive for DatabaseArchive {
         let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         Ok((view.timed(id).map_err(|error| failed(&error))?, height))
+    }
+
+    fn alias(&self, alias: Digest) -> Result<(Option<Alias>, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.alias(alias).map_err(|error| failed(&error))?, height))
+    }
+
+    fn parameters(&self) -> Result<(Parameters, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.parameters().map_err(|error| failed(&error))?, height))
+    }
+
+    fn proposals(&self, after: Option<Digest>, max: usize) -> Result<Vec<Proposal>, ArchiveFailed> {
+        self.database.view().proposals(after, max).map_err(|error| failed(&error))
+    }
+
+    fn executed(&self, height: u64, from: u32, max: usize) -> Result<Vec<(Receipt, Vec<u8>)>, ArchiveFailed> {
+        self.database.view().executed(height, from, max).map_err(|error| failed(&error))
     }
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {

@@ -7,11 +7,13 @@ use tonle_ledger::{DisplayName, MoveAlias, Operation, RemoveAlias, SetAlias};
 
 use super::{Signing, Terms, subcommands};
 
-const AFTER_HELP: &str = "\
+/// What `tonle alias --help` ends with.
+pub const AFTER_HELP: &str = "\
 Examples:
   tonle alias set dara@wing 012345678 --name 'D*** S***'
   tonle alias move dara@wing dara.2@wing 012345678 --name 'D*** S***'
   tonle alias remove dara@wing 012345678
+  tonle alias show 012345678                      whom a payer would pay
 
 Only a digest of the number, salted with the chain's, goes to the ledger. The participant that keeps the account signs.
 Exit status: 0 final; 1 rejected.";

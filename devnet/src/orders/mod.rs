@@ -38,14 +38,14 @@ use crate::payment::{FINAL_PATIENCE, signed_by};
 use crate::{keys, span};
 
 pub use account::Command as Account;
-pub use alias::Command as Alias;
+pub use alias::{AFTER_HELP as ALIAS_HELP, Command as Alias};
 pub use bank::Command as Bank;
 pub use exchange::Command as Exchange;
 pub use govern::Command as Govern;
 pub use hold::Command as Hold;
 pub use mandate::Command as Mandate;
 pub use order::Command as CourtOrder;
-pub use proposal::Command as Proposal;
+pub use proposal::{AFTER_HELP as PROPOSAL_HELP, Command as Proposal};
 pub use request::Command as Request;
 pub use returns::Arguments as Return;
 pub use supply::{Issue, Redeem};
@@ -144,10 +144,8 @@ impl Terms {
         Ok(keys)
     }
 
-    /// What stands on the ledger for a number: `derive_key("tonle v1 alias", chain digest ‖ number)`.
     fn alias(&self, text: &str) -> Result<Digest> {
-        let chain: [u8; 32] = self.status.chain_digest.as_ref().try_into().context("the node names no chain")?;
-        Ok(ALIAS.digest_parts(&[&chain, text.as_bytes()]))
+        alias_digest(&self.status, text)
     }
 
     fn reference(&self, text: &str) -> Result<Reference> {
@@ -166,6 +164,15 @@ impl Terms {
         let span = span::parse_days(text)?;
         Ok(self.now_ms.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
+}
+
+/// What stands on the ledger for a number: `derive_key("tonle v1 alias", chain digest ‖ number)`.
+///
+/// # Errors
+/// When the node's answer names no chain.
+pub(crate) fn alias_digest(status: &GetStatusResponse, number: &str) -> Result<Digest> {
+    let chain: [u8; 32] = status.chain_digest.as_ref().try_into().context("the node names no chain")?;
+    Ok(ALIAS.digest_parts(&[&chain, number.as_bytes()]))
 }
 
 /// Signs, sends, waits until it is final, and shows what became of it. `keys` are those of [`Signing::keys`].

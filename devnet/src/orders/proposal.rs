@@ -7,9 +7,11 @@ use tonle_ledger::{Approve as Approving, Operation, Withdraw as Withdrawing};
 
 use super::{Signing, Terms, subcommands};
 
-const AFTER_HELP: &str = "\
+/// What `tonle proposal --help` ends with.
+pub const AFTER_HELP: &str = "\
 Examples:
   tonle issue reserve@nbc 1,000,000 KHR --propose --key nbc-1.key     prints the id of the proposal
+  tonle proposal list                                                 what waits
   tonle proposal approve 5a2f...91 --key nbc-2.key                    takes effect when enough keys have approved
   tonle proposal withdraw 5a2f...91 --key nbc-1.key
 

@@ -15,6 +15,7 @@ mod order;
 mod participant;
 mod pay;
 mod recover;
+mod register;
 mod run;
 mod status;
 mod validator;
@@ -92,16 +93,16 @@ enum Command {
     Account(orders::Account),
     /// Make telephone and merchant numbers stand for accounts.
     #[command(subcommand)]
-    Alias(orders::Alias),
+    Alias(register::Alias),
     /// Freeze and seize by order.
     #[command(subcommand)]
     Order(orders::CourtOrder),
     /// Decide of limits, participants and the protocol.
     #[command(subcommand)]
     Govern(orders::Govern),
-    /// Approve and withdraw what was proposed.
+    /// List, approve and withdraw what was proposed.
     #[command(subcommand)]
-    Proposal(orders::Proposal),
+    Proposal(register::Proposal),
     /// Create money.
     Issue(Box<orders::Issue>),
     /// Destroy money.
@@ -110,6 +111,11 @@ enum Command {
     Balance(balance::Arguments),
     /// Show what touched an account.
     History(history::Arguments),
+    /// Show what accounts of each tier may spend.
+    Limits(tonle_devnet::register::Asking),
+    /// Report on payments.
+    #[command(subcommand)]
+    Report(register::Report),
     /// Make, show and check KHQR codes.
     #[command(subcommand)]
     Khqr(khqr::Command),
@@ -148,14 +154,16 @@ pub(crate) fn main() -> ExitCode {
         Command::Mandate(command) => order::run(&command),
         Command::Exchange(command) => order::run(&command),
         Command::Account(command) => order::run(&command),
-        Command::Alias(command) => order::run(&command),
+        Command::Alias(command) => register::alias(&command),
         Command::Order(command) => order::run(&command),
         Command::Govern(command) => order::run(&command),
-        Command::Proposal(command) => order::run(&command),
+        Command::Proposal(command) => register::proposal(&command),
         Command::Issue(arguments) => order::run(arguments.as_ref()),
         Command::Redeem(arguments) => order::run(arguments.as_ref()),
         Command::Balance(arguments) => balance::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Limits(asking) => register::limits(&asking),
+        Command::Report(command) => register::report(&command),
         Command::Khqr(command) => khqr::run(&command),
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tonle_consensus::{Epoch, Header, QuorumCertificate, Validator, ValidatorIndex, View};
 use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction, Timed,
-    TransactionId, Validators,
+    Account, AccountId, AccountProof, Alias, Asset, Genesis, Parameters, ParticipantId, Proposal, Receipt, Rejection,
+    SignedTransaction, Timed, TransactionId, Validators,
 };
 use tonle_replica::Offence;
 
@@ -196,6 +196,31 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn timed(&self, id: Digest) -> Result<(Option<Timed>, u64), ArchiveFailed>;
+
+    /// What an alias stands for, and the height after which it is so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn alias(&self, alias: Digest) -> Result<(Option<Alias>, u64), ArchiveFailed>;
+
+    /// The ledger's parameters, and the height after which they are so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn parameters(&self) -> Result<(Parameters, u64), ArchiveFailed>;
+
+    /// Proposals that stand, in the order of their ids: those above `after`, at most `max`.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn proposals(&self, after: Option<Digest>, max: usize) -> Result<Vec<Proposal>, ArchiveFailed>;
+
+    /// The receipts at `height` from index `from` on, at most `max`, each with the signed transaction that it is of; a
+    /// block's own are left out.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn executed(&self, height: u64, from: u32, max: usize) -> Result<Vec<(Receipt, Vec<u8>)>, ArchiveFailed>;
 
     /// Proves an account as of the state after `height`; `None` when that height is out of reach.
     ///

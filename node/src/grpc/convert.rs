@@ -3,12 +3,13 @@
 //! Must not know: storage, waiting, limits.
 
 use bytes::Bytes;
+use prost::Message;
 use tonle_consensus::{Checkpoint, Validator, ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Canonical, Digest, PublicKey};
 use tonle_ledger::{
-    Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, Mandate, OperationResult, Period, Receipt,
-    ReceiptLocation, Reference, RejectionCode, SetVersion, SignedTransaction, Stage, Timed, TimedContent, TimedKind,
-    TransactionId, TransactionResult, Validators,
+    Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, KycTier, Limit, Mandate, OperationResult,
+    Parameters, Period, Proposal, Receipt, ReceiptLocation, Reference, RejectionCode, SetVersion, SignedTransaction,
+    Stage, Timed, TimedContent, TimedKind, TransactionId, TransactionResult, Validators,
 };
 use tonle_proto::v1;
 use tonle_replica::OffenceKind;
@@ -224,17 +225,10 @@ pub(super) fn account(name: AccountId, account: &Account) -> v1::Account {
         AccountKind::Settlement => v1::AccountKind::Settlement,
         AccountKind::Reserve => v1::AccountKind::Reserve,
     };
-    let status = match account.effective_status() {
-        AccountStatus::Active => v1::AccountStatus::Active,
-        AccountStatus::DebitsFrozen => v1::AccountStatus::DebitsFrozen,
-        AccountStatus::CreditsFrozen => v1::AccountStatus::CreditsFrozen,
-        AccountStatus::Frozen => v1::AccountStatus::Frozen,
-        AccountStatus::Closed => v1::AccountStatus::Closed,
-    };
     v1::Account {
         account: name.to_string(),
         kind: kind.into(),
-        status: status.into(),
+        status: account_status(account.effective_status()).into(),
         keys: account.keys().iter().map(|key| Bytes::copy_from_slice(key)).collect(),
         threshold: account.threshold.into(),
         balances: account
@@ -247,7 +241,63 @@ pub(super) fn account(name: AccountId, account: &Account) -> v1::Account {
             })
             .collect(),
         mandates: account.mandates.iter().map(mandate).collect(),
+        tier: tier(account.tier).into(),
+        keeper_status: account_status(account.status).into(),
+        orders: account
+            .orders()
+            .iter()
+            .map(|order| v1::FreezeOrder {
+                reference: order.reference.to_string(),
+                status: account_status(order.status).into(),
+            })
+            .collect(),
     }
+}
+
+const fn account_status(status: AccountStatus) -> v1::AccountStatus {
+    match status {
+        AccountStatus::Active => v1::AccountStatus::Active,
+        AccountStatus::DebitsFrozen => v1::AccountStatus::DebitsFrozen,
+        AccountStatus::CreditsFrozen => v1::AccountStatus::CreditsFrozen,
+        AccountStatus::Frozen => v1::AccountStatus::Frozen,
+        AccountStatus::Closed => v1::AccountStatus::Closed,
+    }
+}
+
+const fn tier(tier: KycTier) -> v1::KycTier {
+    match tier {
+        KycTier::Basic => v1::KycTier::Basic,
+        KycTier::Partial => v1::KycTier::Partial,
+        KycTier::Full => v1::KycTier::Full,
+        KycTier::Interbank => v1::KycTier::Interbank,
+    }
+}
+
+/// The limits in force.
+pub(super) fn limits(parameters: &Parameters, height: u64) -> v1::GetLimitsResponse {
+    let limit = |(asset, of, limit): (Asset, KycTier, Limit)| {
+        let (daily_minor, hourly) = limit.numbers();
+        v1::TierLimit { asset: asset.to_string(), tier: tier(of).into(), daily_minor, hourly }
+    };
+    v1::GetLimitsResponse {
+        limits: parameters.limits().map(limit).collect(),
+        day_offset_ms: parameters.day_offset_ms(),
+        height,
+    }
+}
+
+/// A proposal that stands; `None` when its operation is none that clients know, which cannot be.
+pub(super) fn proposal(proposal: &Proposal) -> Option<v1::Proposal> {
+    Some(v1::Proposal {
+        proposal: digest(&proposal.id()),
+        participant: proposal.participant.to_string(),
+        operation: Some(v1::Operation::decode(proposal.operation.encode().as_slice()).ok()?),
+        effect_height: proposal.effect_height,
+        expires_ms: proposal.expires_ms,
+        approvals: proposal.approvals.iter().map(key).collect(),
+        proposed: Some(location(&proposal.proposed)),
+        kind: proposal.operation.kind().name().to_owned(),
+    })
 }
 
 /// A block.

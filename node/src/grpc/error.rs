@@ -63,6 +63,8 @@ pub enum ApiError {
     AccountNotFound,
     /// No such agreement stands.
     AgreementNotFound,
+    /// The alias stands for no account.
+    AliasNotFound,
     /// The block is not final yet, as far as this node has executed.
     BlockNotFound {
         /// The latest height here.
@@ -141,6 +143,7 @@ impl ApiError {
             ApiError::TransactionNotFound
             | ApiError::AccountNotFound
             | ApiError::AgreementNotFound
+            | ApiError::AliasNotFound
             | ApiError::BlockNotFound { .. } => Code::NotFound,
             ApiError::Pruned { .. } => Code::OutOfRange,
             ApiError::NotFinalYet { .. } => Code::DeadlineExceeded,
@@ -169,6 +172,7 @@ impl ApiError {
             ApiError::TransactionNotFound => "TRANSACTION_NOT_FOUND",
             ApiError::AccountNotFound => "ACCOUNT_NOT_FOUND",
             ApiError::AgreementNotFound => "AGREEMENT_NOT_FOUND",
+            ApiError::AliasNotFound => "ALIAS_NOT_FOUND",
             ApiError::BlockNotFound { .. } => "BLOCK_NOT_FOUND",
             ApiError::Pruned { .. } => "PRUNED",
             ApiError::Overloaded { .. } => "OVERLOADED",
@@ -204,6 +208,7 @@ impl ApiError {
             | ApiError::CursorInvalid
             | ApiError::AccountNotFound
             | ApiError::AgreementNotFound
+            | ApiError::AliasNotFound
             | ApiError::Pruned { .. }
             | ApiError::Halted
             | ApiError::NotTaking
@@ -238,6 +243,7 @@ impl ApiError {
             ApiError::TransactionNotFound => vec![("field", "transaction_id".to_owned())],
             ApiError::AccountNotFound => vec![("field", "account".to_owned())],
             ApiError::AgreementNotFound => vec![("field", "reference".to_owned())],
+            ApiError::AliasNotFound => vec![("field", "alias".to_owned())],
             ApiError::BlockNotFound { latest } => vec![("latest_height", latest.to_string())],
             ApiError::Pruned { earliest } => vec![("earliest_height", earliest.to_string())],
             ApiError::NotFinalYet { transaction } => vec![("transaction_id", transaction.to_string())],
@@ -274,6 +280,7 @@ impl ApiError {
             ApiError::CursorInvalid => "the cursor is damaged or belongs to another list".to_owned(),
             ApiError::TransactionNotFound => "no final transaction has this id".to_owned(),
             ApiError::AccountNotFound => "there is no such account".to_owned(),
+            ApiError::AliasNotFound => "the alias stands for no account".to_owned(),
             ApiError::AgreementNotFound => "no such agreement stands: it never did, or it has ended".to_owned(),
             ApiError::BlockNotFound { latest } => format!("not final yet; the latest height is {latest}"),
             ApiError::Pruned { earliest } => format!("pruned here; the earliest height is {earliest}"),

@@ -17,6 +17,8 @@ mod operator;
 mod proof;
 mod reads;
 mod refusal;
+mod register;
+mod report;
 mod server;
 mod submit;
 mod watch;
@@ -29,6 +31,7 @@ pub use finality::{Answer, Finality, Tip};
 pub use ledger::Ledger;
 pub use operator::Operator;
 pub use proof::{ProofChain, prove_account, prove_transaction};
+pub use register::Register;
 pub use server::{
     REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, ServeError, ServerConfig, Serving, TlsConfig, serve, serve_starting,
 };

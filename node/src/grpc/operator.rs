@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use tonle_proto::v1;
 use tonle_proto::v1::operator_service_server::OperatorService;
 
-use super::{ApiError, Service, convert, reads};
+use super::{ApiError, Service, convert, reads, report};
 
 /// The service for the node's operator.
 #[derive(Debug, Clone)]
@@ -47,6 +47,15 @@ impl OperatorService for Operator {
     ) -> Result<Response<v1::ListMisbehaviourResponse>, Status> {
         let (service, request) = (self.service.clone(), request.into_inner());
         let found = self.service.read(move |archive| reads::misbehaviour(archive, &service.0.chain, &request));
+        Ok(Response::new(found.await?))
+    }
+
+    async fn list_large_payments(
+        &self,
+        request: Request<v1::ListLargePaymentsRequest>,
+    ) -> Result<Response<v1::ListLargePaymentsResponse>, Status> {
+        let (latest, request) = (self.service.0.finality.tip().height, request.into_inner());
+        let found = self.service.read(move |archive| report::large_payments(archive, &request, latest));
         Ok(Response::new(found.await?))
     }
 }

@@ -15,11 +15,12 @@ use tonic::transport::{Certificate, Identity as Certified, Server, ServerTlsConf
 use tonic_health::server::HealthReporter;
 use tonle_proto::v1::ledger_service_server::LedgerServiceServer;
 use tonle_proto::v1::operator_service_server::OperatorServiceServer;
+use tonle_proto::v1::register_service_server::RegisterServiceServer;
 use tower::layer::util::{Identity, Stack};
 
 use super::connections::{Connections, ConnectionsConfig};
 use super::refusal::RefusalLayer;
-use super::{Ledger, Operator, Service};
+use super::{Ledger, Operator, Register, Service};
 use crate::bootstrap::Stage;
 
 /// Largest request that is decoded, in bytes: a transaction of at most 2 MiB and its envelope. A longer one is refused
@@ -118,12 +119,15 @@ pub async fn serve(config: ServerConfig, service: Service, shutdown: Cancellatio
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<LedgerServiceServer<Ledger>>().await;
     health.set_serving::<OperatorServiceServer<Operator>>().await;
+    health.set_serving::<RegisterServiceServer<Register>>().await;
     let ledger = LedgerServiceServer::new(Ledger::new(service.clone(), shutdown.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    let register =
+        RegisterServiceServer::new(Register::new(service.clone())).max_decoding_message_size(REQUEST_BYTES_MAX);
     let operator = OperatorServiceServer::new(Operator::new(service)).max_decoding_message_size(REQUEST_BYTES_MAX);
     let mut builder = builder(&config, RefusalLayer::default()).await?;
-    let router = builder.add_service(ledger).add_service(operator).add_service(health_service);
+    let router = builder.add_service(ledger).add_service(operator).add_service(register).add_service(health_service);
     listening.serve(config, router, health, shutdown)
 }
 
@@ -141,6 +145,7 @@ pub async fn serve_starting(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_not_serving::<LedgerServiceServer<Ledger>>().await;
     health.set_not_serving::<OperatorServiceServer<Operator>>().await;
+    health.set_not_serving::<RegisterServiceServer<Register>>().await;
     health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     let router = builder(&config, RefusalLayer { stage: Some(stage) }).await?.add_service(health_service);
     listening.serve(config, router, health, shutdown)

@@ -5,7 +5,10 @@ use std::cell::RefCell;
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
 use tonle_consensus::{Block, Checkpoint, Epoch, Header, Validator};
 use tonle_crypto::{Canonical, Digest};
-use tonle_ledger::{Account, AccountId, Fatal, OffenceRecord, Receipt, StateKey, Timed, TransactionId, Validators};
+use tonle_ledger::{
+    Account, AccountId, Alias, Fatal, OffenceRecord, Parameters, Proposal, Receipt, StateKey, Timed, TransactionId,
+    Validators,
+};
 use tonle_replica::{CertifiedBlock, Offence, OffenceKind, RawBatch};
 
 use super::tables::transactions;
@@ -179,6 +182,36 @@ impl<'a> View<'a> {
         transaction.map(Some).ok_or_else(missing)
     }
 
+    /// Up to `max` receipts of a height, from an index on, ascending, each with the signed transaction that it is of; a
+    /// block's own are left out.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn executed(&self, height: u64, from: u32, max: usize) -> Result<Vec<(Receipt, Vec<u8>)>, Error> {
+        let Some(end) = height.checked_add(1) else { return Ok(Vec::new()) };
+        let mut places = Vec::new();
+        self.each(receipts::RECEIPTS, &place_key(height, from), Some(place_key(end, 0).to_vec()), |_, value| {
+            let stored = receipts::parse(value)?;
+            if (stored.batch, stored.position) != receipts::OF_THE_BLOCK {
+                places.push((Receipt::decode(stored.receipt).ok()?, stored.batch, stored.position));
+            }
+            Some(places.len() < max)
+        })?;
+        let missing = || self.database.damaged(batches::BATCHES, "the batch of a receipt is missing");
+        // Receipts stand in the order of their batches: each batch is read once.
+        let (mut held, mut transactions) = (None, Vec::new());
+        let mut found = Vec::with_capacity(places.len());
+        for (receipt, digest, position) in places {
+            if held != Some(digest) {
+                transactions = self.batch(&digest)?.ok_or_else(missing)?.transactions().map(<[u8]>::to_vec).collect();
+                held = Some(digest);
+            }
+            let position = usize::try_from(position).unwrap_or(usize::MAX);
+            found.push((receipt, transactions.get(position).ok_or_else(missing)?.clone()));
+        }
+        Ok(found)
+    }
+
     /// Where the receipts that concern an account stand, newest first, at most `max`, all strictly before `before`.
     ///
     /// # Errors
@@ -214,6 +247,42 @@ impl<'a> View<'a> {
     /// [`Error`].
     pub fn timed(&self, id: Digest) -> Result<Option<Timed>, Error> {
         self.parsed(state::STATE, &StateKey::Timed(id).to_bytes(), |value| Timed::decode(value).ok())
+    }
+
+    /// What an alias stands for, after the view's last block.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn alias(&self, alias: Digest) -> Result<Option<Alias>, Error> {
+        self.parsed(state::STATE, &StateKey::Alias(alias).to_bytes(), |value| Alias::decode(value).ok())
+    }
+
+    /// The ledger's parameters after the view's last block.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn parameters(&self) -> Result<Parameters, Error> {
+        let found =
+            self.parsed(state::STATE, &StateKey::Parameters.to_bytes(), |value| Parameters::decode(value).ok())?;
+        found.ok_or_else(|| self.database.damaged(state::STATE, "the parameters are missing"))
+    }
+
+    /// Proposals that stand after the view's last block, in the order of their ids: those above `after`, at most `max`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn proposals(&self, after: Option<Digest>, max: usize) -> Result<Vec<Proposal>, Error> {
+        let start = StateKey::Proposal(after.unwrap_or(Digest::ZERO)).to_bytes();
+        let mut found = Vec::new();
+        self.each(state::STATE, &start, Some(vec![StateKey::PROPOSAL_TAG.saturating_add(1)]), |_, value| {
+            let proposal = Proposal::decode(value).ok()?;
+            if Some(proposal.id()) != after {
+                found.push(proposal);
+            }
+            Some(found.len() < max)
+        })?;
+        found.truncate(max);
+        Ok(found)
     }
 
     /// The ledger's record of who validates, after the view's last block.

@@ -2,7 +2,6 @@
 
 use prost::Message;
 use tonic::Code;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonle_crypto::SecretKey;
 use tonle_ledger::RejectionCode;
 use tonle_node::bootstrap::Stage;
@@ -10,6 +9,7 @@ use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, rejection_status};
 use tonle_proto::v1;
 
 use crate::fixture::{TestNode, details, now_ms};
+use crate::raw::Raw;
 
 /// A body as a client in any language builds it.
 fn body(node: &TestNode) -> v1::TransactionBody {
@@ -342,7 +342,7 @@ fn the_documented_tables_are_the_ones_in_force() {
     }
 }
 
-fn others() -> Vec<ApiError> {
+pub(crate) fn others() -> Vec<ApiError> {
     let transaction = tonle_ledger::TransactionId::from_hex(&"0".repeat(64)).unwrap();
     let second = std::time::Duration::from_secs(1);
     vec![
@@ -356,6 +356,7 @@ fn others() -> Vec<ApiError> {
         ApiError::TransactionNotFound,
         ApiError::AccountNotFound,
         ApiError::AgreementNotFound,
+        ApiError::AliasNotFound,
         ApiError::BlockNotFound { latest: 1 },
         ApiError::Pruned { earliest: 1 },
         ApiError::Overloaded { retry: second },
@@ -381,39 +382,4 @@ fn status_name(code: Code) -> String {
         name.push(letter.to_ascii_uppercase());
     }
     name
-}
-
-/// Sends bytes as they are.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Raw;
-    type Decoder = Raw;
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = tonic::Status;
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
-        bytes::BufMut::put_slice(buffer, &item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = tonic::Status;
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, tonic::Status> {
-        let length = bytes::Buf::remaining(buffer);
-        Ok(Some(bytes::Buf::copy_to_bytes(buffer, length).to_vec()))
-    }
 }

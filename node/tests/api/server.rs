@@ -62,7 +62,7 @@ async fn health_and_both_reflections_answer() {
     let node = TestNode::start().await;
     let channel = Channel::from_shared(format!("http://{}", node.address)).unwrap().connect().await.unwrap();
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
-    for service in ["", "tonle.v1.LedgerService", "tonle.v1.OperatorService"] {
+    for service in ["", "tonle.v1.LedgerService", "tonle.v1.OperatorService", "tonle.v1.RegisterService"] {
         let request = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
         let answer = health.check(request).await.unwrap().into_inner();
         assert_eq!(answer.status(), tonic_health::pb::health_check_response::ServingStatus::Serving, "{service}");
@@ -161,7 +161,7 @@ async fn a_node_that_has_not_begun_says_how_far_it_is_and_leaves_its_port_to_the
         }
     }
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
-    for service in ["", "tonle.v1.LedgerService", "tonle.v1.OperatorService"] {
+    for service in ["", "tonle.v1.LedgerService", "tonle.v1.OperatorService", "tonle.v1.RegisterService"] {
         let request = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
         let answer = health.check(request).await.unwrap().into_inner();
         let expected = tonic_health::pb::health_check_response::ServingStatus::NotServing;

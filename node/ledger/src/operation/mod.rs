@@ -370,7 +370,8 @@ impl Operation {
         self.act().instruction().map(|instruction| instruction.reference)
     }
     /// The message `Operation`.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let mut inner = Encoder::default();
         self.act().encode(&mut inner);
         let mut message = Encoder::default();
