@@ -4,10 +4,16 @@ Messages come from server reflection (docs/examples/pay.py).
 Must not know: what should be there."""
 import grpc
 import wire
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 SERVICE = "/tonle.v1.{}/"
 PATIENCE_S = 60
 PAGE = 1000
+
+
+class Unacceptable(Exception):
+    """A transaction on the ledger that no node may take."""
 
 
 class Node:
@@ -55,11 +61,21 @@ class Node:
                 return found
 
     def signed(self, entry):
+        """Its signatures hold, and its body is in the one form: Unacceptable, when the ledger has what no node takes."""
         if not entry.HasField("transaction"):
             return None
-        body = type(self.ledger.message("TransactionBody")).FromString(entry.transaction.body)
-        identity = wire.digest("transaction", body.chain, entry.transaction.body).hex()
-        return identity, wire.transaction(body), {signer.key for signer in entry.transaction.signatures}
+        bytes_, keys = entry.transaction.body, [signer.key for signer in entry.transaction.signatures]
+        body = type(self.ledger.message("TransactionBody")).FromString(bytes_)
+        identity = wire.digest("transaction", body.chain, bytes_).hex()
+        if body.SerializeToString(deterministic=True) != bytes_ or keys != sorted(set(keys)) or not 1 <= len(keys) <= 16:
+            raise Unacceptable(f"transaction {identity[:16]} is not in the canonical form")
+        try:
+            for signer in entry.transaction.signatures:
+                key = Ed25519PublicKey.from_public_bytes(signer.key)
+                key.verify(signer.signature, wire.SIGNING_TAG + body.chain + bytes_)
+        except InvalidSignature:
+            raise Unacceptable(f"transaction {identity[:16]} has a signature that does not hold") from None
+        return identity, wire.transaction(body), set(keys)
 
     def block(self, block, receipts):
         """A block as plain data: {"height", "time_ms", "state_root", "receipts", "transactions"}."""

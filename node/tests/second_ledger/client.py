@@ -15,8 +15,11 @@ KINDS = {kind: weight for group in GROUPS for kind, weight in group.items()}
 # Shares of what is drawn: operations spoilt, transactions signed by others, transactions of several operations, of many
 # of one kind, such that no node takes, and such that expire on their way.
 SPOILT, MISSIGNED, SEVERAL, MANY, REFUSED, LATE = 0.15, 0.05, 0.12, 0.01, 0.01, 0.01
-# What is drawn many times in one transaction, until there is no room for more of it.
-FILLING = ("grant_mandate", "freeze_account", "propose", "report_misbehaviour")
+# What is drawn many times in one transaction, until there is no room for more of it; with the fields that all share.
+FILLING = {
+    "grant_mandate": ("from",), "freeze_account": ("account",), "propose": ("operation", "participant"),
+    "report_misbehaviour": (),
+}
 BEFORE_MS, WINDOW_MS = 60_000, 600_000
 
 
@@ -36,24 +39,29 @@ class Maker:
         self.new, self.chance = ledger.message, chance
 
     def transaction(self):
-        chance, operations = self.chance, self.operations()
+        chance = self.chance
+        if chance.often(MANY):
+            return self.many(chance.random.choice(list(FILLING)))
+        operations = self.operations()
         if chance.often(REFUSED):
             signed, reason = chance.random.choice(spoil.BYTES)(self, operations)
             return Made("", signed, reason, False)
         body, late = self.body(operations), chance.often(LATE)
-        body.independent = len(operations) > 4 or chance.often(0.5)
+        body.independent = chance.often(0.5)
         if late:
             body.not_after_ms = chance.time_ms + chance.random.randint(1, 60)
-        return self.made(body, operations, late)
+        return self.made(body, operations, late, chance.often(MISSIGNED))
 
-    def of(self, operations):
-        """A transaction of these, all or nothing."""
-        return self.made(self.body(operations), operations)
+    def of(self, operations, signing=None, independent=False):
+        """A transaction of these, signed by those who should sign for the operations `signing`: for all of them."""
+        body = self.body(operations)
+        body.independent = independent
+        return self.made(body, signing or operations)
 
-    def made(self, body, operations, late=False):
+    def made(self, body, signing, late=False, by_others=False):
         body_bytes = body.SerializeToString(deterministic=True)
         identity = wire.digest("transaction", body.chain, body_bytes).hex()
-        return Made(identity, self.signed(body_bytes, operations), None, late)
+        return Made(identity, self.signed(body_bytes, signing, by_others), None, late)
 
     def body(self, operations):
         """A body that is valid for some minutes."""
@@ -64,12 +72,8 @@ class Maker:
         return self.new("TransactionBody", chain=chance.ledger.chain, nonce=nonce, operations=operations, **window)
 
     def operations(self):
-        chance = self.chance
-        if chance.often(MANY):
-            return self.many(chance.random.choice(FILLING))
-        count = chance.random.randint(2, 5) if chance.often(SEVERAL) else 1
-        operations = [self.operation() for _ in range(count)]
-        return operations
+        count = self.chance.random.randint(2, 5) if self.chance.often(SEVERAL) else 1
+        return [self.operation() for _ in range(count)]
 
     def operation(self):
         chance, made = self.chance, None
@@ -78,25 +82,24 @@ class Maker:
         return spoil.operation(chance, made) if chance.often(SPOILT) else made
 
     def many(self, does):
-        """More of one kind than there is room for."""
+        """More of one kind than there is room for, each on its own."""
         kind = next(kind for kind in KINDS if kind.__name__ == does)
-        made = [operation for operation in (kind(self.chance) for _ in range(100)) if operation]
-        if does in ("grant_mandate", "freeze_account"):
-            field = "from" if does == "grant_mandate" else "account"
-            made = [operation | {field: made[0][field]} for operation in made[:40]]
-        elif does == "report_misbehaviour":
+        made = [operation for operation in (kind(self.chance) for _ in range(100)) if operation] or [self.operation()]
+        same = {field: made[0].get(field) for field in FILLING[does]}
+        made = [operation | {field: value for field, value in same.items() if value} for operation in made]
+        if does == "report_misbehaviour":
             # Signatures that do not hold: so it takes until no more are looked at in one block.
             made = [operation | {"proof": operation["proof"][:-64] + bytes(64)} for operation in made]
         elif does == "propose":
             made = [operation | {"expires_ms": self.chance.soon()} for operation in made]
-        return made or [self.operation()]
+        return self.of(made, signing=made[:1], independent=True)
 
-    def signed(self, body_bytes, operations):
-        """Signed by as many keys as the operations ask for, as far as 16 are enough."""
+    def signed(self, body_bytes, operations, by_others=False):
+        """Signed by as many keys as these operations ask for, as far as 16 are enough; or not quite by those."""
         keys = set()
         for operation in operations:
             keys |= self.signers(operation)
-        if self.chance.often(MISSIGNED):
+        if by_others:
             keys = self.missigned(keys)
         keys = set(sorted(keys)[:16]) or {self.chance.keyring.new()}
         return self.chance.keyring.sign(self.new, self.chance.ledger.chain, body_bytes, keys)

@@ -17,12 +17,16 @@ def fields(here, there, name=""):
 
 
 def block(said, due):
-    """Lines for all that differs between a block's receipts as the node says them and as they must be."""
+    """Lines for all that differs between a block's receipts as the node says them and as they must be; after those of a
+    transaction, what it asked for."""
+    asked = {entry[0]: entry[1]["operations"] for entry in said["transactions"] if entry}
     for index, (here, there) in enumerate(zip_longest(said["receipts"], due)):
         identity = (here or there)["id"]
-        for field, one, other in fields(here, there, "" if here and there else "receipt"):
-            where = f"block {said['height']}, receipt {index}, transaction {identity[:16]}"
-            yield f"{where}, {field}: the node says {one!r}, the second ledger {other!r}"
+        where = f"block {said['height']}, receipt {index}, transaction {identity[:16]}"
+        found = list(fields(here, there, "" if here and there else "receipt"))
+        yield from (f"{where}, {field}: the node says {one!r}, the second ledger {other!r}" for field, one, other in found)
+        if found and identity in asked:
+            yield from (f"{where} asked: {operation}" for operation in asked[identity])
 
 
 def standing(what, here, there):

@@ -133,12 +133,12 @@ class Changed:
 
 def add_money(answer):
     for entry in answer.account.balances:
-        entry.available_minor += 1
+        entry.available_minor ^= 1
 
 
 def add_held(answer):
     for entry in answer.account.balances:
-        entry.held_minor += 1
+        entry.held_minor ^= 1
 
 
 def add_supply(answer):
@@ -147,7 +147,7 @@ def add_supply(answer):
 
 
 def add_agreed(answer):
-    answer.agreement.amount_minor += 1
+    answer.agreement.amount_minor ^= 1
 
 
 LIES = {add_money: "GetAccount", add_held: "GetAccount", add_supply: "GetStatus", add_agreed: "GetAgreement"}

@@ -1,6 +1,6 @@
 """Random transactions on a real devnet, and a second ledger that must agree with every receipt and balance.
 
-usage: run.sh [--seconds S] [--seed N] [--codes N] [--doctor] [--tonle PROGRAM] [--dir FOLDER]
+usage: run.sh [--transactions N] [--seed N] [--codes N] [--doctor] [--tonle PROGRAM] [--dir FOLDER]
 
 Ends with status 0 and counts, or with status 1 and what differs. The same seed draws the same operations from the same
 ledger; which transactions come into which block is up to real processes."""
@@ -21,10 +21,12 @@ import doctor
 import grpc
 import invent_governance
 import standing
+import wire
 from chance import Chance
 from client import Maker
 from codes import NUMBERS
 from devnet import Devnet
+from flood import AFTER_MS, BEFORE_MS, BEGIN, Flood
 from keyring import Keyring
 from node import reason
 from pay import Ledger
@@ -57,19 +59,38 @@ class Run:
         self.watch = self.nodes[0].watch(1)
         self.pending, self.counts, self.ended, self.blocks = set(), Counts(), [], []
 
-    def go(self, seconds):
+    def go(self, transactions):
         self.step()
         # From here on it takes two keys of the operator to issue, to seize and to govern.
         first = [invent_governance.operators_keys(self.chance, name) for name in self.operators()]
         self.send([self.maker.of(first)])
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        for _ in range(0, transactions, ROUND):
             self.send([self.maker.transaction() for _ in range(ROUND)])
-        # What ends soon has ended when the block time says so.
-        soonest, heights = self.chance.soonest, [it.effect_height for it in self.replay.state.proposals.values()]
-        while self.chance.time_ms < soonest or self.replay.height < max(heights, default=0):
+        self.flood()
+        while self.ending():
             self.step()
         self.agree(standing.differences(self.nodes, self.replay, self.ended, self.root))
+
+    def ending(self):
+        """Does anything end soon, by block time or by height?"""
+        state, soonest = self.replay.state, self.chance.soonest
+        agreed = any(entry.ends_ms <= soonest for entry in state.timed.values())
+        proposed = any(entry.expires_ms <= soonest or entry.effect_height for entry in state.proposals.values())
+        return agreed or proposed
+
+    def flood(self):
+        """More ends at once than a block ends, while all of it is asked for."""
+        flood = Flood(self.chance)
+        self.send([self.maker.of(flood.limits())])
+        self.send([self.maker.of(operations, operations[:1], True) for operations in flood.begin()])
+        asked = [self.maker.of(operations, operations[: len(BEGIN)], True) for operations in flood.asked()]
+        calls = []
+        # Not waited for, so that each block has some: also the one in which not all that is due ends.
+        while (now := self.nodes[0].call("GetStatus").latest_time_ms) < flood.ends_ms + AFTER_MS:
+            if now > flood.ends_ms - BEFORE_MS and asked:
+                calls += self.start(asked.pop())
+        self.told(calls)
+        self.send([])
 
     def doctor(self):
         """The ways to spoil what the nodes said that are not found."""
@@ -88,10 +109,15 @@ class Run:
 
     def submit(self, made):
         """To a random node each, some to two; a node that refuses one says why."""
-        calls = []
-        for transaction in made:
-            nodes = self.random.sample(self.nodes, 2 if self.random.random() < 0.03 else 1)
-            calls += [(transaction, node, node.start("Submit", transaction=transaction.signed)) for node in nodes]
+        self.told([call for transaction in made for call in self.start(transaction)])
+
+    def start(self, transaction):
+        """Begins to submit it."""
+        nodes = self.random.sample(self.nodes, 2 if self.random.random() < 0.03 else 1)
+        return [(transaction, node, node.start("Submit", transaction=transaction.signed)) for node in nodes]
+
+    def told(self, calls):
+        """What the nodes say to it must be what was foreseen."""
         for transaction, node, call in calls:
             try:
                 call.result()
@@ -102,7 +128,9 @@ class Run:
                 self.pending.add(transaction.identity)
             elif told != transaction.refused and not (transaction.late and told == "EXPIRED"):
                 said = f"node {node.name} answers {told}, the second ledger {transaction.refused}"
-                raise Differs(f"a submitted transaction {transaction.identity[:16]}: {said}")
+                asked = self.nodes[0].ledger.message("TransactionBody")
+                asked.ParseFromString(transaction.signed.body)
+                raise Differs(f"a submitted transaction: {said}\nit asked: {wire.transaction(asked)}"[:10_000])
             if told:
                 self.counts.codes[told] += 1
 
@@ -180,7 +208,7 @@ class Counts:
 
 def main():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--transactions", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--tonle", default="tonle")
     parser.add_argument("--dir", default=None)
@@ -190,24 +218,25 @@ def main():
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     folder = options.dir or tempfile.mkdtemp(prefix="tonle-second-")
     devnet = Devnet(options.tonle, os.path.join(folder, "net"))
-    print(f"second ledger: seed {seed}", flush=True)
-    found = []
+    print(f"second ledger: seed {seed}, {options.transactions} transactions", flush=True)
+    found, began = [], time.monotonic()
     devnet.up("--seed", str(seed), "--epoch-length", str(EPOCH_LENGTH))
     try:
         run = Run(devnet, seed)
         try:
-            run.go(options.seconds)
+            run.go(options.transactions)
             found = list(run.counts.missing(options.codes))
             found += [f"the comparison: {line}" for line in run.doctor()] if options.doctor else []
-        except Differs as differs:
+        except (Differs, chain.Unacceptable) as differs:
             found = str(differs).splitlines()
         run.counts.show()
+        print(f"in {time.monotonic() - began:.0f} s")
     finally:
         devnet.down()
     for line in found:
         print(f"FOUND  {line}")
     if found:
-        print(f"kept: {folder}     again: run.sh --seconds {options.seconds:g} --seed {seed}")
+        print(f"kept: {folder}     again: run.sh --transactions {options.transactions} --seed {seed}")
         sys.exit(1)
     if not options.dir:
         shutil.rmtree(folder)

@@ -28,9 +28,9 @@ def add_participant(chance):
 def set_participant_keys(chance):
     """Of the operator some keys freeze, and the others do all else."""
     operators = [name for name, entry in chance.state.participants.items() if entry.role == "operator"]
-    if chance.often(0.15):
+    if chance.often(0.1):
         return operators_keys(chance, chance.one(operators))
-    name = chance.one(chance.guests) if chance.guests and chance.often(0.7) else chance.one(chance.banks)
+    name = chance.one(chance.guests) if chance.guests and chance.often(0.9) else chance.one(chance.banks)
     if name in operators:
         return operators_keys(chance, name)
     keys = chance.participant_keys(chance.random.randint(1, 3), BANKS_OWN)
@@ -118,6 +118,8 @@ def set_validator(chance):
         name = chance.one(chance.guests) or "nbc"
         return member(name, chance.keyring.new(), chance.keyring.new())
     name, key, network_key = chance.random.choice(members)
+    if chance.often(0.15):
+        return member(name, key, chance.one(sorted(chance.state.validators["used"] - {key})))
     return member(name, key, network_key if chance.often(0.2) else chance.keyring.new())
 
 

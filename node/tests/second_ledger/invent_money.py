@@ -194,9 +194,20 @@ def again(chance):
     operation = dict(chance.state.references[key].content) | {"instruction_ref": key[2]}
     if "remittance" in references.ENCRYPTED and operation["does"] == "send_to_bank":
         operation["remittance"] = chance.random.randbytes(16)
-    if chance.often(0.4) and "amount_minor" in operation:
-        operation["amount_minor"] += 1
+    if chance.often(0.5):
+        field = chance.one(sorted(operation.keys() & CHANGED.keys()))
+        operation[field] = CHANGED[field](operation[field])
     return operation
+
+
+# Fields that make another instruction of one under its reference.
+CHANGED = {
+    "amount_minor": lambda amount: amount + 1, "cap_minor": lambda amount: amount + 1,
+    "sold_minor": lambda amount: amount + 1, "original_amount_minor": lambda amount: amount + 1,
+    "expires_ms": lambda time: time + 1, "last": lambda last: not last, "asset": lambda code: "USD",
+    "purpose": lambda text: "GDDS", "external_ref": lambda text: "other", "reason": lambda text: "AM05",
+    "period": lambda period: "month",
+}
 
 
 # With their weights: how often each is drawn.

@@ -6,8 +6,7 @@ import os
 import re
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-TAG = b"tonle/v1/transaction\0"
+from wire import SIGNING_TAG
 
 
 class Keyring:
@@ -33,7 +32,7 @@ class Keyring:
 
     def sign(self, new, chain, body, keys):
         """A SignedTransaction of a body's bytes, signed with so many keys."""
-        sign = lambda key: self.secrets[key].sign(TAG + chain + body)
+        sign = lambda key: self.secrets[key].sign(SIGNING_TAG + chain + body)
         signatures = [new("Signature", key=key, signature=sign(key)) for key in sorted(keys)]
         return new("SignedTransaction", body=body, signatures=signatures)
 

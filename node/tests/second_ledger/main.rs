@@ -9,17 +9,17 @@ use std::process::Command;
 
 /// The seed of the operations that every test run draws.
 const SEED: &str = "1";
-/// For how long they are drawn.
-const SECONDS: &str = "30";
-/// So many rejection codes must have been seen: some need what takes longer, or a full state.
-const CODES: &str = "60";
+/// How many transactions.
+const TRANSACTIONS: &str = "4000";
+/// So many rejection codes must have been seen: some need what takes more, or a full state.
+const CODES: &str = "62";
 
 #[test]
 fn a_second_ledger_agrees_with_the_node_on_random_transactions() {
     let binary = Path::new(env!("CARGO_BIN_EXE_tonle"));
     let target = binary.parent().and_then(Path::parent).unwrap();
     let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/second_ledger/run.sh"));
-    script.args(["--seconds", SECONDS, "--seed", SEED, "--codes", CODES, "--doctor", "--tonle"]).arg(binary);
+    script.args(["--transactions", TRANSACTIONS, "--seed", SEED, "--codes", CODES, "--doctor", "--tonle"]).arg(binary);
     let output = script.env("CARGO_TARGET_DIR", target).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

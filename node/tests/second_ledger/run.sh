@@ -2,7 +2,7 @@
 # Random transactions on a real devnet, and a second ledger, in Python, that must agree with the node on every receipt,
 # rejection and balance. Ends with status 0, or says what differs.
 #
-# usage: run.sh [--seconds S] [--seed N] [--codes N] [--doctor] [--tonle PROGRAM] [--dir FOLDER]
+# usage: run.sh [--transactions N] [--seed N] [--codes N] [--doctor] [--tonle PROGRAM] [--dir FOLDER]
 # CARGO_TARGET_DIR is the folder for what is installed (default: target).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

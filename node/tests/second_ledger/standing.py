@@ -10,13 +10,14 @@ import wire
 
 # Agreements that have ended which the nodes are asked for: there must be none.
 ENDED_ASKED = 200
+# Accounts that are asked for at once.
+TOGETHER = 1_000
 STATUSES = {(True, True): "active", (False, True): "debits_frozen", (True, False): "credits_frozen"}
 
 
 def differences(nodes, replay, ended, root):
     """Lines for all that differs. Nothing is on its way any more; `root` is the last block's state root."""
     state = replay.state
-    yield from accounts(nodes, state)
     yield from agreements(nodes, state, ended)
     for node in nodes:
         next(node.watch(replay.height))
@@ -30,11 +31,13 @@ def differences(nodes, replay, ended, root):
     for (_, asset), amounts in state.balances.items():
         sums[asset] += sum(amounts)
     yield from compare.standing("the second ledger's own supply", state.supply, sums)
-
-
-def accounts(nodes, state):
-    """Every account, each asked of one of the nodes."""
     names = sorted(state.accounts)
+    for start in range(0, len(names), TOGETHER):
+        yield from accounts(nodes, state, names[start : start + TOGETHER])
+
+
+def accounts(nodes, state, names):
+    """These accounts, each asked of one of the nodes."""
     calls = [(nodes[turn % len(nodes)], "GetAccount", {"account": name}) for turn, name in enumerate(names)]
     for name, answer in zip(names, chain.together(calls)):
         here = answer and account(wire.plain(answer.account))

@@ -21,6 +21,8 @@ def identity(kind, account, reference):
 
 def full(state, account):
     """Is there no room for one more that the keeper of this account began?"""
+    if len(state.timed) < MOST_OF_ONE:
+        return False
     counts = Counter(entry.owner for entry in state.timed.values())
     return len(state.timed) >= MOST or counts[keeper(account)] >= MOST_OF_ONE
 

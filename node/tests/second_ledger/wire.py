@@ -6,6 +6,9 @@ import re
 
 from blake3 import blake3
 
+# What stands before the chain's digest and the body in what is signed.
+SIGNING_TAG = b"tonle/v1/transaction\0"
+
 
 def plain(message):
     """A message as a dictionary. An unset message is None."""
