@@ -117,6 +117,22 @@ fn a_return_goes_back_to_what_was_paid_and_to_nothing_else() {
 }
 
 #[test]
+fn a_return_for_another_reason_is_another_return() {
+    let mut ledger = paid();
+    let text = |text| Some(Text::new(text).unwrap());
+    let of =
+        |reason| Return { instruction_ref: Some(reference("back")), reason, ..give_back(BOB, ALICE, 1, "paid", 1_000) };
+    applied(&give(&mut ledger, of(text("AC04"))));
+    let TransactionResult::Executed(again) = give(&mut ledger, of(text("AC04"))) else {
+        panic!("the same instruction")
+    };
+    assert!(matches!(again[..], [OperationResult::Repeated(_)]), "{again:?}");
+    assert_eq!(give(&mut ledger, of(text("AM05"))), rejected(RejectionCode::DuplicateReference));
+    let other = Return { original_amount: amount(2_000), ..of(text("AC04")) };
+    assert_eq!(give(&mut ledger, other), rejected(RejectionCode::DuplicateReference));
+}
+
+#[test]
 fn what_was_returned_is_kept_as_long_as_its_payment_is_known() {
     let mut ledger = paid();
     applied(&give(&mut ledger, give_back(BOB, ALICE, 1, "paid", 1_000)));
