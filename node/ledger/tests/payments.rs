@@ -323,6 +323,13 @@ fn a_quote_for_one_taker_is_nobody_elses() {
 }
 
 #[test]
+fn of_an_exchange_that_neither_side_can_make_the_lowest_code_is_told() {
+    // The maker cannot give, for its account is frozen (45); the taker's bank cannot pay (41).
+    let result = Ledger::new().run(vec![take("noout@aba", "in@takes", 10, 1, "q")], &["takes"]);
+    assert_eq!(result, rejected(RejectionCode::ParticipantSuspended));
+}
+
+#[test]
 fn an_atomic_transaction_that_fails_later_leaves_no_trace() {
     let end = START_MS + HOUR_MS;
     let too_much = || transfer(ALICE, BOB, 2_000_000);
