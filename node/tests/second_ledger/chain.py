@@ -61,13 +61,14 @@ class Node:
                 return found
 
     def signed(self, entry):
-        """Its signatures hold, and its body is in the one form: Unacceptable, when the ledger has what no node takes."""
+        """Its signatures hold, and its body is in the one form; Unacceptable when not."""
         if not entry.HasField("transaction"):
             return None
         bytes_, keys = entry.transaction.body, [signer.key for signer in entry.transaction.signatures]
         body = type(self.ledger.message("TransactionBody")).FromString(bytes_)
         identity = wire.digest("transaction", body.chain, bytes_).hex()
-        if body.SerializeToString(deterministic=True) != bytes_ or keys != sorted(set(keys)) or not 1 <= len(keys) <= 16:
+        in_order = keys == sorted(set(keys)) and 1 <= len(keys) <= 16
+        if body.SerializeToString(deterministic=True) != bytes_ or not in_order:
             raise Unacceptable(f"transaction {identity[:16]} is not in the canonical form")
         try:
             for signer in entry.transaction.signatures:

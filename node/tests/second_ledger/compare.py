@@ -24,7 +24,8 @@ def block(said, due):
         identity = (here or there)["id"]
         where = f"block {said['height']}, receipt {index}, transaction {identity[:16]}"
         found = list(fields(here, there, "" if here and there else "receipt"))
-        yield from (f"{where}, {field}: the node says {one!r}, the second ledger {other!r}" for field, one, other in found)
+        for field, one, other in found:
+            yield f"{where}, {field}: the node says {one!r}, the second ledger {other!r}"
         if found and identity in asked:
             yield from (f"{where} asked: {operation}" for operation in asked[identity])
 

@@ -213,7 +213,7 @@ def main():
     parser.add_argument("--tonle", default="tonle")
     parser.add_argument("--dir", default=None)
     parser.add_argument("--codes", type=int, default=0, help="fewer codes than this are a failure")
-    parser.add_argument("--doctor", action="store_true", help="then spoil what was said in every way: each must be found")
+    parser.add_argument("--doctor", action="store_true", help="then spoil what was said: each way must be found")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     folder = options.dir or tempfile.mkdtemp(prefix="tonle-second-")

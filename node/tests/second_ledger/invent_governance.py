@@ -134,7 +134,7 @@ def remove_validator(chance):
 
 
 def report_misbehaviour(chance):
-    """Two batches at one place of a lane, or two votes in one view, signed with a validator's own key; some not quite."""
+    """Two batches at one place of a lane, or two votes in one view, signed with a validator's key; some not quite."""
     accused = chance.random.choice(sorted(chance.keyring.validators))
     secret, chain = chance.keyring.validators[accused], chance.ledger.chain
     named = chance.keyring.new() if chance.often(0.1) else accused

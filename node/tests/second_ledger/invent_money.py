@@ -47,7 +47,11 @@ def seize(chance):
 
 
 # Of the content of a payment: what it was, and the field of its agreement.
-RETURNED = {"transfer": ("transfer", None), "accept_request": ("request", "request_ref"), "collect": ("collection", "mandate_ref")}
+RETURNED = {
+    "transfer": ("transfer", None),
+    "accept_request": ("request", "request_ref"),
+    "collect": ("collection", "mandate_ref"),
+}
 
 
 def give_back(chance):

@@ -95,7 +95,8 @@ class State:
         "timed",  # id: Timed
         "aliases",  # alias: (account, name)
         "proposals",  # id: Proposal
-        "validators",  # "members": ((participant, key, network key), …); "versions": ((since, members), …); "used": keys
+        # "members": ((participant, key, network key), …); "versions": ((since, members), …); "used": all keys ever
+        "validators",
         "activations",  # "all": ((height, version), …)
         "offences",  # id: accused key
     )
