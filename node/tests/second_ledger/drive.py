@@ -34,6 +34,8 @@ from replay import Ledger as Replay
 
 # Transactions that are on their way at once.
 ROUND = 60
+# Block time after which what nodes accepted must be final, in milliseconds.
+FINAL_MS = 180_000
 # No epoch ends during a run: changed validators are judged against each other, and never begin.
 EPOCH_LENGTH = 1_000_000
 # Lines of a difference that are printed.
@@ -58,6 +60,8 @@ class Run:
         self.maker = Maker(ledger, self.chance)
         self.watch = self.nodes[0].watch(1)
         self.pending, self.counts, self.ended, self.blocks = set(), Counts(), [], []
+        # What was sent in the round before; the receipts of all that is final, by id.
+        self.sent, self.receipts = [], {}
 
     def go(self, transactions):
         self.step()
@@ -65,7 +69,11 @@ class Run:
         first = [invent_governance.operators_keys(self.chance, name) for name in self.operators()]
         self.send([self.maker.of(first)])
         for _ in range(0, transactions, ROUND):
-            self.send([self.maker.transaction() for _ in range(ROUND)])
+            made = [self.maker.transaction() for _ in range(ROUND)]
+            # One that is final once more, the same bytes: it is answered with its receipt, and does nothing.
+            again = self.random.choice(self.sent) if self.sent else made[0]
+            self.sent = made
+            self.send([*made, again])
         self.flood()
         while self.ending():
             self.step()
@@ -104,8 +112,11 @@ class Run:
     def send(self, made):
         """Submits transactions, and goes on until all are final."""
         self.submit(made)
+        began = self.chance.time_ms
         while self.pending:
             self.step()
+            if self.chance.time_ms > began + FINAL_MS:
+                raise Differs(f"accepted, and not final {FINAL_MS} ms later: {', '.join(sorted(self.pending))}")
 
     def submit(self, made):
         """To a random node each, some to two; a node that refuses one says why."""
@@ -120,12 +131,14 @@ class Run:
         """What the nodes say to it must be what was foreseen."""
         for transaction, node, call in calls:
             try:
-                call.result()
-                told = None
+                answer, told = call.result(), None
             except grpc.RpcError as error:
                 told, _ = reason(error)
-            if told is None and transaction.refused is None:
-                self.pending.add(transaction.identity)
+            if told is None and answer.HasField("receipt"):
+                self.agree(compare.standing(*self.known(answer.receipt)))
+            elif told is None and transaction.refused is None:
+                # One that has its receipt by now has it here sooner than at the node that took it once more.
+                self.pending |= {transaction.identity} - self.receipts.keys()
             elif told != transaction.refused and not (transaction.late and told == "EXPIRED"):
                 said = f"node {node.name} answers {told}, the second ledger {transaction.refused}"
                 asked = self.nodes[0].ledger.message("TransactionBody")
@@ -133,6 +146,14 @@ class Run:
                 raise Differs(f"a submitted transaction: {said}\nit asked: {wire.transaction(asked)}"[:10_000])
             if told:
                 self.counts.codes[told] += 1
+
+    def known(self, message):
+        """A receipt that answered what was final before, and what the second ledger said of it."""
+        receipt = wire.receipt(message)
+        self.counts.answered += 1
+        while self.replay.height < receipt["height"]:
+            self.step()
+        return f"receipt of {receipt['id'][:16]}", receipt, self.receipts.get(receipt["id"])
 
     def step(self):
         """The next block, on both ledgers."""
@@ -149,6 +170,7 @@ class Run:
             self.blocks.append(block)
         self.ended += [entry for key, entry in before.items() if key not in self.replay.state.timed]
         self.counts.block(due, signed)
+        self.receipts |= {receipt["id"]: receipt for receipt in due}
         self.pending -= {identity for identity, _, _ in signed}
 
     def agree(self, differences):
@@ -162,7 +184,7 @@ class Counts:
     """What was seen: results by operation, and reasons."""
 
     def __init__(self):
-        self.blocks = self.transactions = 0
+        self.blocks = self.transactions = self.answered = 0
         self.succeeded, self.tried, self.codes = (collections.Counter() for _ in range(3))
         self.own = collections.Counter()
 
@@ -190,6 +212,7 @@ class Counts:
         print(f"{self.blocks:,} blocks, {self.transactions:,} transactions, {sum(self.tried.values()):,} operations")
         for does in sorted(authority.RULES):
             print(f"  {self.succeeded[does]:>7,} of {self.tried[does]:>7,}  {does}")
+        print(f"{self.answered:,} sent again and answered with the first receipt")
         print("by themselves: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.own.items())))
         print(f"{len(self.codes)} of {len(NUMBERS)} codes:")
         for code in sorted(self.codes, key=lambda code: NUMBERS.get(code, 0)):
@@ -202,6 +225,8 @@ class Counts:
             yield f"{does} never succeeded"
         for kind in sorted({"ended", "decided", "lapsed"} - self.own.keys()):
             yield f"nothing {kind} by itself"
+        if not self.answered:
+            yield "nothing was answered with its first receipt"
         if len(self.codes) < codes:
             yield f"{len(self.codes)} codes were seen, fewer than {codes}"
 
