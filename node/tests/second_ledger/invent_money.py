@@ -206,9 +206,9 @@ def again(chance):
 
 # Fields that make another instruction of one under its reference.
 CHANGED = {
-    "amount_minor": lambda amount: amount + 1, "cap_minor": lambda amount: amount + 1,
-    "sold_minor": lambda amount: amount + 1, "original_amount_minor": lambda amount: amount + 1,
-    "expires_ms": lambda time: time + 1, "last": lambda last: not last, "asset": lambda code: "USD",
+    "amount_minor": lambda amount: amount ^ 1, "cap_minor": lambda amount: amount ^ 1,
+    "sold_minor": lambda amount: amount ^ 1, "original_amount_minor": lambda amount: amount ^ 1,
+    "expires_ms": lambda time: time ^ 1, "last": lambda last: not last, "asset": lambda code: "USD",
     "purpose": lambda text: "GDDS", "external_ref": lambda text: "other", "reason": lambda text: "AM05",
     "period": lambda period: "month",
 }

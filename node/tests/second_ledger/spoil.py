@@ -25,7 +25,7 @@ def party(chance, good, field):
 
 
 def amount(chance, good, field):
-    return chance.random.choice([0, U64_MAX, good[field] + 1, good[field] * 1000 % U64_MAX])
+    return chance.random.choice([0, U64_MAX, good[field] ^ 1, good[field] * 1000 % U64_MAX])
 
 
 def reference(chance, good, field):
