@@ -3,11 +3,12 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TONLE := $(TARGET)/release/tonle
-# What `make soak` does: seeds of the simulator, seconds for each fuzz target, kills of real processes, then load on a
-# devnet at this rate for so long.
+# What `make soak` does: seeds of the simulator, seconds for each fuzz target, kills of real processes, random
+# transactions against a second ledger, then load on a devnet at this rate for so long.
 SEEDS ?= 10000
 FUZZ ?= 60
 KILLS ?= 500
+LEDGER ?= 200000
 RATE ?= 1000
 SPAN ?= 10m
 
@@ -56,7 +57,7 @@ accept-instructions: ## take the instructions counted now as the ones to compare
 	@.ci/setup instructions
 	@.ci/instructions accept
 
-soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), 10,000 KHQR inputs against the published SDKs, KILLS real kills; then a devnet at RATE for SPAN
+soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), 10,000 KHQR inputs against the published SDKs, KILLS real kills, LEDGER random transactions against a second ledger; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 TONLE_WAN=100 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
 	@traces=$$(mktemp) && trap "rm -f $$traces" EXIT && \
@@ -66,6 +67,7 @@ soak: setup-tests build ## simulator, crashes, Twins, all states of few views, p
 	cargo run --release --package tonle-fuzz -- run --seconds $(FUZZ)
 	KHQR_INPUTS=10000 cargo test --release --package tonle-khqr --test packages
 	node/tests/kills/run.sh --kills $(KILLS) --tonle $(TONLE)
+	node/tests/second_ledger/run.sh --transactions $(LEDGER) --codes 70 --doctor --tonle $(TONLE)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
 	$(TONLE) devnet up --detach --wait --dir $$folder/net && \
 	{ $(TONLE) devnet load --rate $(RATE) --for $(SPAN) --dir $$folder/net; status=$$?; \

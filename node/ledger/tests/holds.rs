@@ -242,3 +242,26 @@ fn repeated(ledger: &Ledger) -> OperationResult {
         operation: 0,
     })
 }
+
+#[test]
+fn a_hold_that_is_over_and_another_than_was_meant_is_not_found() {
+    let mut ledger = Ledger::new();
+    let end = ledger.now_ms + HOUR_MS / 2;
+    let count = ENDINGS_PER_BLOCK_MAX + 1;
+    let holds = (0..count).map(|number| hold(PAYER, SHOP, 1, &format!("h{number}"), end)).collect();
+    ledger.run(holds, &["aba"]);
+    ledger.now_ms = end;
+    let of_dollars = |operation| match operation {
+        Operation::CaptureHold(capture) => {
+            Operation::CaptureHold(Box::new(CaptureHold { asset: asset("USD"), ..*capture }))
+        }
+        other => panic!("{other:?} is no capture"),
+    };
+    // One of them is over and has not ended (81); it is of another asset (80), like all others.
+    let captures = (0..count).map(|number| of_dollars(capture(PAYER, SHOP, &format!("h{number}"), 1, false))).collect();
+    let body = TransactionBody { independent: true, ..ledger.body(captures) };
+    let late = ledger.sign(&body, &["acleda"]);
+    let executed = ledger.execute_now(vec![late]);
+    let TransactionResult::Executed(results) = &executed.receipts[1].result else { panic!("executed") };
+    assert!(results.iter().all(|result| *result == OperationResult::Rejected(RejectionCode::HoldNotFound)));
+}

@@ -117,6 +117,22 @@ fn a_return_goes_back_to_what_was_paid_and_to_nothing_else() {
 }
 
 #[test]
+fn a_return_for_another_reason_is_another_return() {
+    let mut ledger = paid();
+    let text = |text| Some(Text::new(text).unwrap());
+    let of =
+        |reason| Return { instruction_ref: Some(reference("back")), reason, ..give_back(BOB, ALICE, 1, "paid", 1_000) };
+    applied(&give(&mut ledger, of(text("AC04"))));
+    let TransactionResult::Executed(again) = give(&mut ledger, of(text("AC04"))) else {
+        panic!("the same instruction")
+    };
+    assert!(matches!(again[..], [OperationResult::Repeated(_)]), "{again:?}");
+    assert_eq!(give(&mut ledger, of(text("AM05"))), rejected(RejectionCode::DuplicateReference));
+    let other = Return { original_amount: amount(2_000), ..of(text("AC04")) };
+    assert_eq!(give(&mut ledger, other), rejected(RejectionCode::DuplicateReference));
+}
+
+#[test]
 fn what_was_returned_is_kept_as_long_as_its_payment_is_known() {
     let mut ledger = paid();
     applied(&give(&mut ledger, give_back(BOB, ALICE, 1, "paid", 1_000)));
@@ -304,6 +320,13 @@ fn a_quote_for_one_taker_is_nobody_elses() {
     ledger.run(vec![quote(BOB, Some("dara@wing"), 10, 1, "q", end)], &["acleda"]);
     let other = ledger.run(vec![take(BOB, ALICE, 10, 1, "q")], &["aba"]);
     assert_eq!(other, rejected(RejectionCode::QuoteNotFound));
+}
+
+#[test]
+fn of_an_exchange_that_neither_side_can_make_the_lowest_code_is_told() {
+    // The maker cannot give, for its account is frozen (45); the taker's bank cannot pay (41).
+    let result = Ledger::new().run(vec![take("noout@aba", "in@takes", 10, 1, "q")], &["takes"]);
+    assert_eq!(result, rejected(RejectionCode::ParticipantSuspended));
 }
 
 #[test]

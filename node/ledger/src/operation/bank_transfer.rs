@@ -191,10 +191,11 @@ impl Act for TrackTransfer {
         if self.progress == Progress::Acknowledged {
             check_accounts(scene.working, from, to)?;
         }
-        let (place, timed) = scene.standing(RejectionCode::TransferNotFound, RejectionCode::TransferOver)?;
+        let (place, timed) = scene.standing(RejectionCode::TransferNotFound)?;
         let transfer = timed.content.bank_transfer();
         let transfer = transfer.filter(|transfer| transfer.from == self.from && transfer.to == self.to);
         let transfer = transfer.ok_or(RejectionCode::TransferNotFound)?;
+        scene.check_not_over(&timed, RejectionCode::TransferOver)?;
         let working = &mut *scene.working;
         match self.progress {
             Progress::Received if transfer.stage == Stage::AtBank => Err(RejectionCode::StageReached),

@@ -5,7 +5,7 @@
 use tonle_crypto::Digest;
 
 use super::fields::{Named, Parsed};
-use super::money::{capture, check_accounts, check_amount, credit, debit, hold};
+use super::money::{capture, check_accounts, check_amount, check_exchange, credit, debit, hold};
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
@@ -181,12 +181,11 @@ impl Act for TakeQuote {
         if self.maker == self.taker {
             return Err(RejectionCode::SameAccount);
         }
-        // Money leaves and enters on both sides.
-        check_accounts(scene.working, maker, taker)?;
-        check_accounts(scene.working, taker, maker)?;
-        let (place, timed) = scene.standing(RejectionCode::QuoteNotFound, RejectionCode::QuoteExpired)?;
+        check_exchange(scene.working, maker, taker)?;
+        let (place, timed) = scene.standing(RejectionCode::QuoteNotFound)?;
         let quote = timed.content.quote().filter(|quote| quote.taker.is_none_or(|taker| taker == self.taker));
         let quote = quote.ok_or(RejectionCode::QuoteNotFound)?;
+        scene.check_not_over(&timed, RejectionCode::QuoteExpired)?;
         if (quote.sold, quote.bought) != (self.sold, self.bought) {
             return Err(RejectionCode::QuoteMismatch);
         }

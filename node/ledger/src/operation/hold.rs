@@ -135,11 +135,17 @@ impl Act for PlaceHold {
     }
 }
 
-/// The hold that is named, if it is between these accounts and not over.
-fn standing(scene: &Scene<'_, '_>, from: &AccountId, to: &AccountId) -> Result<(usize, Timed, Hold), RejectionCode> {
-    let (place, timed) = scene.standing(RejectionCode::HoldNotFound, RejectionCode::HoldExpired)?;
+/// The hold that is named, if it is between these accounts, in this asset where one is said, and not over.
+fn standing(
+    scene: &Scene<'_, '_>,
+    [from, to]: [&AccountId; 2],
+    asset: Option<Asset>,
+) -> Result<(usize, Timed, Hold), RejectionCode> {
+    let (place, timed) = scene.standing(RejectionCode::HoldNotFound)?;
     let hold = timed.content.hold().filter(|hold| hold.from == *from && hold.to == *to);
+    let hold = hold.filter(|hold| asset.is_none_or(|asset| asset == hold.asset));
     let hold = hold.ok_or(RejectionCode::HoldNotFound)?.clone();
+    scene.check_not_over(&timed, RejectionCode::HoldExpired)?;
     Ok((place, timed, hold))
 }
 
@@ -182,10 +188,7 @@ impl Act for CaptureHold {
         let [from, to] = scene.touched.accounts;
         check_amount(scene.working, self.amount, self.asset)?;
         check_accounts(scene.working, from, to)?;
-        let (place, timed, hold) = standing(scene, &self.from, &self.to)?;
-        if hold.asset != self.asset {
-            return Err(RejectionCode::HoldNotFound);
-        }
+        let (place, timed, hold) = standing(scene, [&self.from, &self.to], Some(self.asset))?;
         let left = hold.amount.checked_sub(self.amount).ok_or(RejectionCode::HoldExceeded)?;
         let working = &mut *scene.working;
         let [payer, payee] = capture(working, from, to, hold.asset, self.amount)?;
@@ -225,7 +228,7 @@ impl Act for ReleaseHold {
     /// Whatever the accounts may do otherwise: money that nobody claims goes back.
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
         let [from, _] = scene.touched.accounts;
-        let (place, timed, hold) = standing(scene, &self.from, &self.to)?;
+        let (place, timed, hold) = standing(scene, [&self.from, &self.to], None)?;
         let payer = unhold(scene.working, from, hold.asset, hold.amount, timed.begun_ms)?;
         scene.working.change_timed(place, None);
         Ok(vec![payer])

@@ -80,11 +80,17 @@ impl Scene<'_, '_> {
         self.touched.timed.ok_or(RejectionCode::HoldNotFound)
     }
 
-    /// The timed value that the operation names, if it is there and not over.
-    fn standing(&self, missing: RejectionCode, over: RejectionCode) -> Result<(usize, Timed), RejectionCode> {
+    /// The timed value that the operation names, if it is there. Whether it is the one that is meant comes before
+    /// [`Scene::check_not_over`], because the codes' numbers say so.
+    fn standing(&self, missing: RejectionCode) -> Result<(usize, Timed), RejectionCode> {
         let place = self.timed()?;
         let timed = self.working.timed(place).ok_or(missing)?;
-        if timed.ends_ms <= self.now_ms { Err(over) } else { Ok((place, timed.clone())) }
+        Ok((place, timed.clone()))
+    }
+
+    /// Is its time still to come?
+    const fn check_not_over(&self, timed: &Timed, over: RejectionCode) -> Result<(), RejectionCode> {
+        if timed.ends_ms <= self.now_ms { Err(over) } else { Ok(()) }
     }
 
     /// May something begin that ends at `ends_ms`?

@@ -19,7 +19,18 @@ pub(super) fn check_accounts(
     from: Option<usize>,
     to: Option<usize>,
 ) -> Result<(), RejectionCode> {
-    check_sides(working, [(from, Side::Debited), (to, Side::Credited)])
+    check_sides(working, &[(from, Side::Debited), (to, Side::Credited)])
+}
+
+/// The same for an exchange: money leaves and enters both accounts.
+pub(super) fn check_exchange(
+    working: &Working<'_>,
+    maker: Option<usize>,
+    taker: Option<usize>,
+) -> Result<(), RejectionCode> {
+    let both = |place| [(place, Side::Debited), (place, Side::Credited)];
+    let ([gives, is_paid], [pays, gets]) = (both(maker), both(taker));
+    check_sides(working, &[gives, gets, pays, is_paid])
 }
 
 /// The same for money that is seized: whatever else is said of the account that it leaves, it is there.
@@ -28,7 +39,7 @@ pub(super) fn check_seizure(
     from: Option<usize>,
     to: Option<usize>,
 ) -> Result<(), RejectionCode> {
-    check_sides(working, [(from, Side::Seized), (to, Side::Credited)])
+    check_sides(working, &[(from, Side::Seized), (to, Side::Credited)])
 }
 
 /// What is done to an account.
@@ -56,10 +67,8 @@ impl Side {
     }
 }
 
-fn check_sides(working: &Working<'_>, sides: [(Option<usize>, Side); 2]) -> Result<(), RejectionCode> {
-    let slot = |place: Option<usize>| place.and_then(|place| working.slot(place));
-    let sides = sides.map(|(place, side)| slot(place).map(|slot| (slot, side)));
-    let sides = || sides.iter().flatten().copied();
+fn check_sides(working: &Working<'_>, sides: &[(Option<usize>, Side)]) -> Result<(), RejectionCode> {
+    let sides = || sides.iter().filter_map(|(place, side)| Some((working.slot((*place)?)?, *side)));
     let participant = |slot: &Slot| working.participant(slot.participant);
     for (slot, _) in sides() {
         participant(slot).ok_or(RejectionCode::UnknownParticipant)?;

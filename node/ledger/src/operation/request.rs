@@ -101,9 +101,11 @@ pub struct CancelRequest {
 
 /// The request that is named, if it is between these accounts and not over.
 fn standing(scene: &Scene<'_, '_>, from: &AccountId, to: &AccountId) -> Result<(usize, PaymentRequest), RejectionCode> {
-    let (place, timed) = scene.standing(RejectionCode::RequestNotFound, RejectionCode::RequestExpired)?;
+    let (place, timed) = scene.standing(RejectionCode::RequestNotFound)?;
     let request = timed.content.request().filter(|request| request.from == *from && request.to == *to);
-    Ok((place, request.ok_or(RejectionCode::RequestNotFound)?.clone()))
+    let request = request.ok_or(RejectionCode::RequestNotFound)?.clone();
+    scene.check_not_over(&timed, RejectionCode::RequestExpired)?;
+    Ok((place, request))
 }
 
 impl Decode for RequestToPay {

@@ -8,7 +8,7 @@
 
 use tonle_crypto::Digest;
 
-use super::fields::Parsed;
+use super::fields::{Parsed, text_bytes};
 use super::money::{check_accounts, check_amount, credit, take};
 use super::{AcceptRequest, Act, Applied, Collect, Decode, Scene, Transfer};
 use crate::protobuf::{Encoder, Fields};
@@ -163,10 +163,13 @@ impl Act for Return {
     }
 
     fn instruction(&self) -> Option<Instruction<'_>> {
-        let Return { from, to, asset, amount, instruction_ref, original_kind, original_ref, .. } = self;
+        let Return { from, to, asset, amount, instruction_ref, reason, original_kind, original_ref, .. } = self;
+        let Return { original_amount, original_purpose, original_external_ref, original_agreement_ref, .. } = self;
         Some(Instruction::new(Scope::Account(*from), instruction_ref.as_ref()?, |writer| {
             writer.u8(10).value(from).value(to).value(asset).value(amount).u8(original_kind.number());
-            writer.bytes(original_ref.as_str().as_bytes());
+            writer.bytes(original_ref.as_str().as_bytes()).bytes(text_bytes(reason.as_ref())).value(original_amount);
+            writer.bytes(text_bytes(original_purpose.as_ref())).bytes(text_bytes(original_external_ref.as_ref()));
+            writer.bytes(text_bytes(original_agreement_ref.as_ref()));
         }))
     }
 
