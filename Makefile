@@ -3,9 +3,10 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TONLE := $(TARGET)/release/tonle
-# What `make soak` does: seeds of the simulator, seconds for each fuzz target, kills of real processes, random
-# transactions against a second ledger, then load on a devnet at this rate for so long.
+# What `make soak` does: seeds of the simulator, random operations of the ledger, seconds for each fuzz target, kills of
+# real processes, random transactions against a second ledger, then load on a devnet at this rate for so long.
 SEEDS ?= 10000
+OPERATIONS ?= 10000000
 FUZZ ?= 60
 KILLS ?= 500
 LEDGER ?= 200000
@@ -57,13 +58,14 @@ accept-instructions: ## take the instructions counted now as the ones to compare
 	@.ci/setup instructions
 	@.ci/instructions accept
 
-soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, fuzzing (FUZZ s a target), 10,000 KHQR inputs against the published SDKs, KILLS real kills, LEDGER random transactions against a second ledger; then a devnet at RATE for SPAN
+soak: setup-tests build ## simulator, crashes, Twins, all states of few views, planted bugs, specification, OPERATIONS random operations of the ledger, fuzzing (FUZZ s a target), 10,000 KHQR inputs against the published SDKs, KILLS real kills, LEDGER random transactions against a second ledger; then a devnet at RATE for SPAN
 	TONLE_SEEDS=$(SEEDS) TONLE_DRILL_STEP=1 TONLE_REJOINS=500 TONLE_TWINS_VIEWS=3 TONLE_TWINS=5000 TONLE_WAN=100 cargo test --release --package tonle-simulator
 	devnet/simulator/planted/hunt
 	@traces=$$(mktemp) && trap "rm -f $$traces" EXIT && \
 	cargo run --release -p tonle-simulator --bin explore -- --traces $$traces && SPEC_TRACES=$$traces consensus/spec/check
 	cargo run --release -p tonle-simulator --bin explore -- --views 2 --crashes 1 --seconds 600
 	cargo run --release -p tonle-simulator --bin explore -- --views 3 --seconds 600
+	TONLE_OPERATIONS=$(OPERATIONS) cargo test --release --package tonle-ledger --test histories -- --nocapture
 	cargo run --release --package tonle-fuzz -- run --seconds $(FUZZ)
 	KHQR_INPUTS=10000 cargo test --release --package tonle-khqr --test packages
 	node/tests/kills/run.sh --kills $(KILLS) --tonle $(TONLE)
