@@ -6,7 +6,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonle_crypto::SecretKey;
 use tonle_ledger::RejectionCode;
 use tonle_node::bootstrap::Stage;
-use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, rejection_status};
+use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, Resume, rejection_status};
 use tonle_proto::v1;
 
 use crate::fixture::{TestNode, details, now_ms};

@@ -9,6 +9,7 @@ mod clients;
 mod evidence;
 mod fixture;
 mod membership;
+mod payments;
 mod proofs;
 mod server;
 mod watch;
