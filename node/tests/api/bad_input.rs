@@ -5,7 +5,7 @@ use tonic::Code;
 use tonle_crypto::SecretKey;
 use tonle_ledger::RejectionCode;
 use tonle_node::bootstrap::Stage;
-use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, rejection_status};
+use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, Resume, rejection_status};
 use tonle_proto::v1;
 
 use crate::fixture::{TestNode, details, now_ms};
@@ -362,8 +362,10 @@ pub(crate) fn others() -> Vec<ApiError> {
         ApiError::Overloaded { retry: second },
         ApiError::NotFinalYet { transaction },
         ApiError::NotProvableYet { provable: 1 },
-        ApiError::SlowConsumer { resume: 1 },
-        ApiError::ShuttingDown { resume: Some(1) },
+        ApiError::PaymentNotFound,
+        ApiError::SlowConsumer { resume: Resume::Height(1) },
+        ApiError::SlowConsumer { resume: Resume::Cursor(String::new()) },
+        ApiError::ShuttingDown { resume: Some(Resume::Height(1)) },
         ApiError::Halted,
         ApiError::NotTaking,
         ApiError::Starting(Stage::Asking { peers: 1 }),
