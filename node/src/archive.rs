@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
-use tonle_ledger::{Account, AccountId, AccountProof, Asset, Receipt, Timed, TransactionId, Validators};
+use tonle_ledger::{
+    Account, AccountId, AccountProof, Asset, Participant, ParticipantId, Receipt, Role, Timed, TransactionId,
+    Validators,
+};
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
 use crate::storage::{Database, Error};
@@ -101,6 +104,24 @@ impl Archive for DatabaseArchive {
         let view = self.database.view();
         let height = view.tip().map_err(|error| failed(&error))?.height;
         Ok((view.timed(id).map_err(|error| failed(&error))?, height))
+    }
+
+    fn participant(&self, id: ParticipantId) -> Result<(Option<Participant>, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.participant(id).map_err(|error| failed(&error))?, height))
+    }
+
+    fn participants(
+        &self,
+        role: Option<Role>,
+        after: Option<ParticipantId>,
+        max: usize,
+    ) -> Result<(Vec<Participant>, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        let wanted = |participant: &Participant| role.is_none_or(|role| participant.role == role);
+        Ok((view.participants(after, max, wanted).map_err(|error| failed(&error))?, height))
     }
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {

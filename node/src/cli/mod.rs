@@ -11,6 +11,7 @@ mod history;
 mod init;
 mod key;
 mod khqr;
+mod open;
 mod order;
 mod participant;
 mod pay;
@@ -110,6 +111,8 @@ enum Command {
     Balance(balance::Arguments),
     /// Show what touched an account.
     History(history::Arguments),
+    /// Show what stands in sealed personal data.
+    Open(open::Arguments),
     /// Make, show and check KHQR codes.
     #[command(subcommand)]
     Khqr(khqr::Command),
@@ -118,7 +121,7 @@ enum Command {
     /// Show, add, change and remove validators.
     #[command(subcommand)]
     Validator(validator::Command),
-    /// Admit participants.
+    /// Show, admit and change participants.
     #[command(subcommand)]
     Participant(participant::Command),
     /// Show and check proofs that validators broke the rules.
@@ -156,6 +159,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Redeem(arguments) => order::run(arguments.as_ref()),
         Command::Balance(arguments) => balance::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Open(arguments) => open::run(&arguments),
         Command::Khqr(command) => khqr::run(&command),
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),

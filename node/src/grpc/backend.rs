@@ -10,8 +10,8 @@ use std::time::Duration;
 use tonle_consensus::{Epoch, Header, QuorumCertificate, Validator, ValidatorIndex, View};
 use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Asset, Genesis, ParticipantId, Receipt, Rejection, SignedTransaction, Timed,
-    TransactionId, Validators,
+    Account, AccountId, AccountProof, Asset, Genesis, Participant, ParticipantId, Receipt, Rejection, Role,
+    SignedTransaction, Timed, TransactionId, Validators,
 };
 use tonle_replica::Offence;
 
@@ -196,6 +196,24 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn timed(&self, id: Digest) -> Result<(Option<Timed>, u64), ArchiveFailed>;
+
+    /// A participant, and the height after which it is so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn participant(&self, id: ParticipantId) -> Result<(Option<Participant>, u64), ArchiveFailed>;
+
+    /// Participants of a role, or of any, in the order of their ids: those above `after`, at most `max`; and the height
+    /// after which they are so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn participants(
+        &self,
+        role: Option<Role>,
+        after: Option<ParticipantId>,
+        max: usize,
+    ) -> Result<(Vec<Participant>, u64), ArchiveFailed>;
 
     /// Proves an account as of the state after `height`; `None` when that height is out of reach.
     ///

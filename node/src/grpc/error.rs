@@ -61,6 +61,8 @@ pub enum ApiError {
     TransactionNotFound,
     /// There is no such account.
     AccountNotFound,
+    /// There is no such participant.
+    ParticipantNotFound,
     /// No such agreement stands.
     AgreementNotFound,
     /// The block is not final yet, as far as this node has executed.
@@ -140,6 +142,7 @@ impl ApiError {
             ApiError::Cancelled => Code::Cancelled,
             ApiError::TransactionNotFound
             | ApiError::AccountNotFound
+            | ApiError::ParticipantNotFound
             | ApiError::AgreementNotFound
             | ApiError::BlockNotFound { .. } => Code::NotFound,
             ApiError::Pruned { .. } => Code::OutOfRange,
@@ -168,6 +171,7 @@ impl ApiError {
             ApiError::CursorInvalid => "CURSOR_INVALID",
             ApiError::TransactionNotFound => "TRANSACTION_NOT_FOUND",
             ApiError::AccountNotFound => "ACCOUNT_NOT_FOUND",
+            ApiError::ParticipantNotFound => "PARTICIPANT_NOT_FOUND",
             ApiError::AgreementNotFound => "AGREEMENT_NOT_FOUND",
             ApiError::BlockNotFound { .. } => "BLOCK_NOT_FOUND",
             ApiError::Pruned { .. } => "PRUNED",
@@ -203,6 +207,7 @@ impl ApiError {
             | ApiError::FieldInvalid { .. }
             | ApiError::CursorInvalid
             | ApiError::AccountNotFound
+            | ApiError::ParticipantNotFound
             | ApiError::AgreementNotFound
             | ApiError::Pruned { .. }
             | ApiError::Halted
@@ -237,6 +242,7 @@ impl ApiError {
             ApiError::MessageTooLarge => vec![("bytes_max", super::server::REQUEST_BYTES_MAX.to_string())],
             ApiError::TransactionNotFound => vec![("field", "transaction_id".to_owned())],
             ApiError::AccountNotFound => vec![("field", "account".to_owned())],
+            ApiError::ParticipantNotFound => vec![("field", "participant".to_owned())],
             ApiError::AgreementNotFound => vec![("field", "reference".to_owned())],
             ApiError::BlockNotFound { latest } => vec![("latest_height", latest.to_string())],
             ApiError::Pruned { earliest } => vec![("earliest_height", earliest.to_string())],
@@ -274,6 +280,7 @@ impl ApiError {
             ApiError::CursorInvalid => "the cursor is damaged or belongs to another list".to_owned(),
             ApiError::TransactionNotFound => "no final transaction has this id".to_owned(),
             ApiError::AccountNotFound => "there is no such account".to_owned(),
+            ApiError::ParticipantNotFound => "there is no such participant".to_owned(),
             ApiError::AgreementNotFound => "no such agreement stands: it never did, or it has ended".to_owned(),
             ApiError::BlockNotFound { latest } => format!("not final yet; the latest height is {latest}"),
             ApiError::Pruned { earliest } => format!("pruned here; the earliest height is {earliest}"),

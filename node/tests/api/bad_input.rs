@@ -355,6 +355,7 @@ fn others() -> Vec<ApiError> {
         ApiError::CursorInvalid,
         ApiError::TransactionNotFound,
         ApiError::AccountNotFound,
+        ApiError::ParticipantNotFound,
         ApiError::AgreementNotFound,
         ApiError::BlockNotFound { latest: 1 },
         ApiError::Pruned { earliest: 1 },
