@@ -9,6 +9,7 @@ mod clients;
 mod evidence;
 mod fixture;
 mod membership;
+mod participants;
 mod proofs;
 mod server;
 mod watch;

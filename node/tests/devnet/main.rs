@@ -16,6 +16,7 @@ mod fixture;
 mod membership;
 mod payments;
 mod peers;
+mod privacy;
 mod recover;
 mod rejoin;
 mod snapshot;
