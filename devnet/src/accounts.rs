@@ -1,10 +1,12 @@
 //! `tonle balance`, `tonle history` and `tonle status`: what is final, as people read it or as JSON.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use tonic::{Code, Status};
+use tonle_crypto::SecretKey;
 use tonle_ledger::{AccountId, Operation, OperationKind, SignedTransaction};
 use tonle_proto::v1::{
     AccountStatus, GetAccountRequest, GetAccountResponse, GetStatusResponse, KycTier, ListTransactionsRequest, Outcome,
@@ -16,6 +18,7 @@ use crate::client::{Client, Target, describe, reason, timed};
 use crate::defaults::LOAD_PREFIX;
 use crate::directory::Directory;
 use crate::payment::rejection;
+use crate::privacy::{Shown, development_keys, sealed};
 use crate::screen::{print, print_json, table, utc};
 
 /// How long a question may take.
@@ -45,6 +48,7 @@ pub struct BalanceArguments {
 const HISTORY_HELP: &str = "\
 Examples:
   tonle history alice@aba
+  tonle history alice@aba --key aba-encryption.key    with what was encrypted for aba
   tonle history alice@aba --limit 1000 --json";
 
 /// Arguments of `tonle history`.
@@ -56,6 +60,9 @@ pub struct HistoryArguments {
     /// At most this many transactions, newest first
     #[arg(long, default_value_t = 20)]
     limit: u32,
+    /// A key file that opens what is encrypted, may be repeated; without any, the development keys in --dir
+    #[arg(long = "key", value_name = "FILE")]
+    pub keys: Vec<PathBuf>,
     /// Print one line of JSON for each operation that touched the account
     #[arg(long)]
     json: bool,
@@ -111,6 +118,9 @@ struct HistoryReport {
     amount_minor: u64,
     id: Option<String>,
     result: String,
+    /// What it says to the banks concerned alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Shown>,
 }
 
 #[derive(Debug, Serialize)]
@@ -240,11 +250,12 @@ impl Exponents {
     }
 }
 
-/// Runs `tonle history`.
+/// Runs `tonle history`. `keys` are those of [`HistoryArguments::keys`].
 ///
 /// # Errors
 /// When the account does not exist, or no node answers.
-pub async fn history(arguments: &HistoryArguments) -> Result<()> {
+pub async fn history(arguments: &HistoryArguments, keys: Vec<SecretKey>) -> Result<()> {
+    let keys = if arguments.keys.is_empty() { development_keys(&arguments.target) } else { keys };
     let client = Client::open(&arguments.target)?;
     let exponents = Exponents::of(&client.status().await?);
     // An account that does not exist and one without history look the same to a list.
@@ -252,13 +263,13 @@ pub async fn history(arguments: &HistoryArguments) -> Result<()> {
     let records = records(&client, &arguments.account, arguments.limit).await?;
     let mut reports = Vec::new();
     for record in &records {
-        reports.extend(operations(record, &arguments.account)?);
+        reports.extend(operations(record, &arguments.account, &keys)?);
     }
     if arguments.json {
         return reports.iter().try_for_each(print_json);
     }
     let rows: Vec<Vec<String>> = reports.iter().map(|report| history_row(report, &exponents)).collect();
-    let headings = ["block", "time (UTC)", "operation", "", "amount", "counterparty", "id", "result"];
+    let headings = ["block", "time (UTC)", "operation", "", "amount", "counterparty", "id", "result", "details"];
     if rows.is_empty() { print("no transactions yet") } else { print(&table(&headings, &rows)) }
 }
 
@@ -276,6 +287,7 @@ fn history_row(report: &HistoryReport, exponents: &Exponents) -> Vec<String> {
         report.counterparty.clone(),
         report.id.clone().unwrap_or_default(),
         report.result.clone(),
+        report.details.as_ref().map(Shown::line).unwrap_or_default(),
     ]
 }
 
@@ -308,7 +320,7 @@ async fn records(client: &Client, account: &str, limit: u32) -> Result<Vec<Trans
 }
 
 /// One report for each of a transaction's operations that touches `account`.
-fn operations(record: &TransactionRecord, account: &str) -> Result<Vec<HistoryReport>> {
+fn operations(record: &TransactionRecord, account: &str, keys: &[SecretKey]) -> Result<Vec<HistoryReport>> {
     let receipt = record.receipt.as_ref().context("the node answered without a receipt")?;
     if record.transaction.is_empty() {
         return Ok(endings(receipt, account));
@@ -323,6 +335,7 @@ fn operations(record: &TransactionRecord, account: &str) -> Result<Vec<HistoryRe
         report.transaction_id = transaction.id().to_string();
         report.operation = number;
         report.result = result(receipt, number);
+        report.details = sealed(operation).map(|sealed| Shown::of(sealed, keys));
         reports.push(report);
     }
     Ok(reports)
@@ -346,6 +359,7 @@ fn endings(receipt: &tonle_proto::v1::Receipt, account: &str) -> Vec<HistoryRepo
                 amount_minor: 0,
                 id: None,
                 result: "applied".to_owned(),
+                details: None,
             })
         }
         _ => None,
@@ -398,6 +412,7 @@ fn touches(operation: &Operation, account: &str) -> Option<HistoryReport> {
         amount_minor: money.map_or(0, |(_, amount)| amount.minor()),
         id: operation.reference().map(ToString::to_string),
         result: String::new(),
+        details: None,
     })
 }
 

@@ -61,6 +61,7 @@ const BANKS: [(&str, &str); 31] = [
 const PARTICIPANT: &str = "participant";
 const VALIDATOR: &str = "validator";
 const NETWORK: &str = "network";
+const ENCRYPTION: &str = "encryption";
 
 /// People's accounts: name, asset, minor units.
 const PEOPLE: [(&str, &str, u64); 8] = [
@@ -93,6 +94,11 @@ impl DevelopmentKeys {
     #[must_use]
     pub fn validator(&self, id: &str) -> tonle_crypto::SecretKey {
         self.0.key(VALIDATOR, id)
+    }
+    /// Opens what is sealed for a participant.
+    #[must_use]
+    pub fn encryption(&self, id: &str) -> tonle_crypto::SecretKey {
+        self.0.key(ENCRYPTION, id)
     }
     /// Authenticates a validator's connections.
     #[must_use]
@@ -196,6 +202,7 @@ fn participant(id: &str, legal_name: &str, role: Role, keys: &DevelopmentKeys) -
         mode: Mode::Active,
         thresholds: Thresholds::default(),
         keys: participant_keys,
+        encryption_key: keys.encryption(id).public().encryption_key(),
     })
 }
 

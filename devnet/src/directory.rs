@@ -4,6 +4,7 @@
 //! .devnet/
 //!   genesis.json            the chain
 //!   keys/<participant>.key  what signs its transactions (development keys, mode 0600)
+//!   keys/<participant>-encryption.key  what opens the personal data that is sealed for it
 //!   nodes/<validator>/      config.toml, validator.key, network.key, node.log, data/
 //!   state.json              processes and ports while it runs; gone when it is down
 //!   control.sock            how commands reach the supervisor
@@ -96,10 +97,20 @@ impl Directory {
     pub fn genesis(&self) -> PathBuf {
         self.root.join("genesis.json")
     }
+    /// The folder of the participants' keys.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
     /// The key that signs a participant's transactions.
     #[must_use]
     pub fn participant_key(&self, participant: &str) -> PathBuf {
-        self.root.join("keys").join(format!("{participant}.key"))
+        self.keys().join(format!("{participant}.key"))
+    }
+    /// The key that opens what is sealed for a participant.
+    #[must_use]
+    pub fn encryption_key(&self, participant: &str) -> PathBuf {
+        self.keys().join(format!("{participant}-encryption.key"))
     }
     /// A validator's folder.
     #[must_use]

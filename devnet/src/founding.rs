@@ -99,6 +99,7 @@ fn write(directory: &Directory, genesis: &Genesis, keys: &DevelopmentKeys) -> Re
     for participant in &genesis.participants {
         let id = participant.id.as_str();
         keys::store(&directory.participant_key(id), &keys.participant(id))?;
+        keys::store(&directory.encryption_key(id), &keys.encryption(id))?;
         if participant.role == Role::Operator {
             let owner = freezing_key(id);
             keys::store(&directory.participant_key(&owner), &keys.participant(&owner))?;

@@ -47,8 +47,9 @@ pub async fn join(directory: &Directory, name: &str, wait: bool) -> Result<()> {
 async fn list(directory: &Directory, name: &str, known: bool) -> Result<()> {
     let key = |path| -> Result<SecretKey> { keys::load(path) };
     let folder = directory.node(name);
-    let (bank, consensus, network) = (
+    let (bank, encryption, consensus, network) = (
         key(&directory.participant_key(name))?.public(),
+        key(&directory.encryption_key(name))?.public(),
         key(&folder.join("validator.key"))?.public(),
         key(&folder.join("network.key"))?.public(),
     );
@@ -61,6 +62,7 @@ async fn list(directory: &Directory, name: &str, known: bool) -> Result<()> {
             role: Role::Bank,
             keys: vec![bank],
             threshold: 1,
+            encryption_key: encryption.encryption_key(),
         };
         membership::admit(&signing, None, &admission).await?;
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use serde_json::json;
 use tonic::transport::Channel;
-use tonle_crypto::{PublicKey, SecretKey};
+use tonle_crypto::{EncryptionKey, PublicKey, SecretKey};
 use tonle_ledger::{
     AddParticipant, Member, Operation, ParticipantId, ParticipantKey, Permission, Permissions, RemoveValidator, Role,
     SignedTransaction,
@@ -90,6 +90,8 @@ pub struct Admission {
     pub keys: Vec<PublicKey>,
     /// How many must sign.
     pub threshold: u8,
+    /// What is sealed for it is encrypted to this key.
+    pub encryption_key: EncryptionKey,
 }
 
 /// What `--json` prints of a change.
@@ -238,6 +240,7 @@ pub async fn admit(signing: &Signing, key: Option<SecretKey>, admission: &Admiss
         pay_threshold: admission.threshold,
         open_accounts_threshold: admission.threshold,
         manage_keys_threshold: if admission.keys.is_empty() { 0 } else { admission.threshold },
+        encryption_key: admission.encryption_key,
     }));
     let client = Client::open(&signing.target)?;
     let key = signing.key_or_operators(key)?;

@@ -16,6 +16,7 @@ use crate::client::{Client, Target, describe, final_rejection, reason};
 use crate::directory::{Directory, write_whole};
 use crate::founding::now_ms;
 use crate::keys;
+use crate::privacy::{Details, seal_between};
 use crate::screen::{print, print_json};
 
 /// How long a payment may take to be final before the command gives up. It may still become final after that.
@@ -31,6 +32,7 @@ const AFTER_HELP: &str = "\
 Examples:
   tonle pay alice@aba bob@wing 4000 KHR --id inv-1
   tonle pay bob@wing alice@aba 12.50 USD --json
+  tonle pay alice@aba bob@wing 4000 KHR --note \"rent for May\"   only the two banks and the operator can read it
   tonle pay alice@aba bob@wing 4000 KHR --node 127.0.0.1:50051 --key aba.key
 
 When the command returns, the payment is final. Its proof is written to ID.receipt (see `tonle verify`).
@@ -51,6 +53,9 @@ pub struct Arguments {
     /// A reference that is unique for the payer for 7 days: the same payment under it moves money once
     #[arg(long)]
     id: Option<String>,
+    /// What is encrypted
+    #[command(flatten)]
+    details: Details,
     /// The key file that signs; without it, the payer's participant's development key in --dir
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
@@ -94,7 +99,12 @@ struct Payment<'a> {
 pub async fn pay(arguments: &Arguments, key: Option<SecretKey>, check: impl Fn(&[u8]) -> Result<usize>) -> Result<()> {
     let client = Client::open(&arguments.target)?;
     let status = client.status().await?;
-    let transaction = sign(arguments, &status, key)?;
+    let mut transfer = transfer(arguments, &status)?;
+    if let Some(details) = arguments.details.message(None) {
+        let (from, to) = (transfer.from.participant(), transfer.to.participant());
+        transfer.sealed = Some(seal_between(&client, &details, from, to).await?);
+    }
+    let transaction = sign(transfer, arguments, &status, key)?;
     let payment = Payment { arguments, client, status, transaction };
     let start = Instant::now();
     let answer = payment.client.submit_and_wait(&payment.transaction, false, FINAL_PATIENCE).await;
@@ -114,7 +124,7 @@ pub async fn pay(arguments: &Arguments, key: Option<SecretKey>, check: impl Fn(&
     }
 }
 
-fn sign(arguments: &Arguments, status: &GetStatusResponse, key: Option<SecretKey>) -> Result<SignedTransaction> {
+fn transfer(arguments: &Arguments, status: &GetStatusResponse) -> Result<Transfer> {
     let account = |text: &str| {
         AccountId::new(text).map_err(|_| anyhow!("{text:?} is no account: write name@participant, such as alice@aba"))
     };
@@ -126,7 +136,7 @@ fn sign(arguments: &Arguments, status: &GetStatusResponse, key: Option<SecretKey
     let reference = |text: &String| {
         Reference::new(text).map_err(|_| anyhow!("--id {text:?}: write 1 to 64 printable ASCII characters"))
     };
-    let transfer = Transfer {
+    Ok(Transfer {
         from,
         to,
         asset: Asset::new(&arguments.asset)?,
@@ -134,8 +144,17 @@ fn sign(arguments: &Arguments, status: &GetStatusResponse, key: Option<SecretKey
         instruction_ref: arguments.id.as_ref().map(reference).transpose()?,
         purpose: None,
         external_ref: None,
-        remittance: Vec::new(),
-    };
+        sealed: None,
+    })
+}
+
+fn sign(
+    transfer: Transfer,
+    arguments: &Arguments,
+    status: &GetStatusResponse,
+    key: Option<SecretKey>,
+) -> Result<SignedTransaction> {
+    let from = transfer.from;
     let key = match key {
         Some(key) => key,
         None => {

@@ -7,8 +7,8 @@ use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
 use tonle_khqr::Md5;
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Alias, Asset, KhqrPayment, Parameters, Proposal, Receipt, ReceiptLocation,
-    Reference, Timed, TransactionId, Validators,
+    Account, AccountId, AccountProof, Alias, Asset, KhqrPayment, Parameters, Participant, ParticipantId, Proposal,
+    Receipt, ReceiptLocation, Reference, Role, Timed, TransactionId, Validators,
 };
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
@@ -156,6 +156,24 @@ impl Archive for DatabaseArchive {
 
     fn executed(&self, height: u64, from: u32, max: usize) -> Result<Vec<(Receipt, Vec<u8>)>, ArchiveFailed> {
         self.database.view().executed(height, from, max).map_err(|error| failed(&error))
+    }
+
+    fn participant(&self, id: ParticipantId) -> Result<(Option<Participant>, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((view.participant(id).map_err(|error| failed(&error))?, height))
+    }
+
+    fn participants(
+        &self,
+        role: Option<Role>,
+        after: Option<ParticipantId>,
+        max: usize,
+    ) -> Result<(Vec<Participant>, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        let wanted = |participant: &Participant| role.is_none_or(|role| participant.role == role);
+        Ok((view.participants(after, max, wanted).map_err(|error| failed(&error))?, height))
     }
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {

@@ -45,6 +45,7 @@ pub(crate) fn genesis() -> Genesis {
         mode: Mode::Active,
         thresholds: Thresholds::default(),
         keys: vec![ParticipantKey { key: key(name).public(), permissions: Permissions::of(permissions) }],
+        encryption_key: key(name).public().encryption_key(),
     };
     let mut participants: Vec<_> =
         BANKS.iter().map(|name| participant(name, Role::Bank, &[Pay, OpenAccounts])).collect();
@@ -109,7 +110,7 @@ pub(crate) fn transfer(from: &str, to: &str, minor: u64, nonce: u64) -> SignedTr
         instruction_ref: None,
         purpose: None,
         external_ref: None,
-        remittance: Vec::new(),
+        sealed: None,
     }));
     let body = TransactionBody {
         chain: genesis().digest(),

@@ -58,6 +58,7 @@ static GENESIS: LazyLock<Genesis> = LazyLock::new(|| {
         mode: Mode::Active,
         thresholds: Thresholds::default(),
         keys: Vec::new(),
+        encryption_key: key(&format!("{number} open")).public().encryption_key(),
     };
     let account = Account::new(AccountKind::Wallet, &[], 0);
     Genesis {

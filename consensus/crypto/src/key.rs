@@ -54,6 +54,10 @@ impl PublicKey {
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
     }
+
+    pub(crate) fn montgomery(&self) -> [u8; 32] {
+        self.0.to_montgomery().to_bytes()
+    }
 }
 
 /// Is y, the lower 255 bits in little-endian order, below 2^255 - 19? Decoding takes what is above it modulo that prime
@@ -137,6 +141,10 @@ impl SecretKey {
     #[must_use]
     pub fn seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
         zeroize::Zeroizing::new(self.0.to_bytes())
+    }
+
+    pub(crate) fn scalar(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new(self.0.to_scalar_bytes())
     }
 
     /// The public half.

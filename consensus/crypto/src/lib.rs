@@ -17,10 +17,12 @@
 
 mod codec;
 mod digest;
+mod encryption_key;
 mod key;
 mod verified;
 
 pub use codec::{Canonical, CodecError, Reader, Writer};
 pub use digest::{Digest, Domain, StreamingDigest};
+pub use encryption_key::{EncryptionKey, EncryptionKeyInvalid};
 pub use key::{KeyError, PublicKey, SecretKey, Signature, SignatureInvalid, Strict, Verifier};
 pub use verified::{Verified, Verify};

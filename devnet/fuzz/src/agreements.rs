@@ -9,6 +9,8 @@ use tonle_ledger::{
     Return, RevokeMandate, SendToBank, TakeQuote, Text, TrackTransfer,
 };
 
+use crate::forge::sealed;
+
 const END_MS: u64 = 1_800_000_000_000;
 
 fn parties() -> [AccountId; 2] {
@@ -80,7 +82,7 @@ fn payments() -> Vec<Operation> {
             expires_ms: END_MS,
             purpose: Some(text("SALA")),
             external_ref: own(),
-            remittance: vec![7; 3],
+            sealed: sealed(256),
         })),
         Operation::TrackTransfer(Box::new(TrackTransfer {
             from,
@@ -142,7 +144,7 @@ fn requests() -> Vec<Operation> {
             expires_ms: END_MS,
             purpose: Some(text("SALA")),
             external_ref: own(),
-            remittance: vec![7; 3],
+            sealed: Some(sealed(1_024)),
         })),
         Operation::AcceptRequest(Box::new(AcceptRequest {
             from,

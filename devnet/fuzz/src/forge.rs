@@ -13,8 +13,9 @@ use tonle_crypto::{Canonical, Digest, SecretKey, Signature, Verified, Writer};
 use tonle_ledger::{
     AccountId, AccountKind, Activation, AddParticipant, Amount, Approve, Asset, Issue, KycTier, Member, Mode,
     OpenAccount, Operation, ParticipantId, ParticipantKey, Permission, Permissions, Propose, Redeem, Reference,
-    RemoveParticipant, RemoveValidator, ReportMisbehaviour, Role, SetParticipantKeys, SetParticipantMode,
-    SignedTransaction, Text, Thresholds, TransactionBody, Transfer, Withdraw,
+    RemoveParticipant, RemoveValidator, ReportMisbehaviour, Role, SEALED_BUCKETS, SEALED_OVERHEAD, SEALED_RECIPIENTS,
+    Sealed, SetEncryptionKey, SetParticipantKeys, SetParticipantMode, SignedTransaction, Text, Thresholds,
+    TransactionBody, Transfer, Withdraw,
 };
 use tonle_replica::{Cut, LaneFork, Misbehaviour, PeerContext, RawBatch, Tip, genesis_block};
 
@@ -221,7 +222,7 @@ pub(crate) fn signed(scheme: Scheme, body: &TransactionBody, signers: usize) -> 
 pub(crate) fn transfer(scheme: Scheme, number: u64, padding: usize) -> Arc<Verified<SignedTransaction>> {
     let mut operation = transfer_of(1 + number);
     if let Operation::Transfer(transfer) = &mut operation {
-        transfer.remittance = vec![0xee; padding.min(512)];
+        transfer.sealed = SEALED_BUCKETS.into_iter().rev().find(|size| size + SEALED_OVERHEAD <= padding).map(sealed);
     }
     let signed = transaction(scheme, number, 1, vec![operation]);
     Arc::new(Verified::check(signed, &CHAIN, scheme.verifier()).expect("signed by its client"))
@@ -234,6 +235,14 @@ fn khr() -> Asset {
     Asset::new("KHR").expect("a code in form")
 }
 
+/// Sealed bytes whose encrypted text has `bucket` bytes: of the form that the ledger asks for, and openable by nobody.
+pub(crate) fn sealed(bucket: usize) -> Sealed {
+    let line = "A".repeat(43);
+    let recipients = format!("-> X25519 {line}\n{line}\n").repeat(SEALED_RECIPIENTS);
+    let header = format!("age-encryption.org/v1\n{recipients}--- {line}\n").into_bytes();
+    Sealed::from_bytes(&[header, vec![0xee; 32 + bucket]].concat()).expect("of the form")
+}
+
 pub(crate) fn transfer_of(minor: u64) -> Operation {
     Operation::Transfer(Box::new(Transfer {
         from: account("a@bank0"),
@@ -243,7 +252,7 @@ pub(crate) fn transfer_of(minor: u64) -> Operation {
         instruction_ref: None,
         purpose: None,
         external_ref: None,
-        remittance: Vec::new(),
+        sealed: None,
     }))
 }
 
@@ -255,7 +264,7 @@ pub(crate) fn every_operation() -> Vec<Operation> {
         transfer.instruction_ref = reference();
         transfer.purpose = Some(Text::new("SALA").expect("printable"));
         transfer.external_ref = reference();
-        transfer.remittance = vec![1, 2, 3];
+        transfer.sealed = Some(sealed(128));
     }
     let mut keys = vec![client(1).public(), client(2).public()];
     keys.sort_unstable();
@@ -285,6 +294,10 @@ pub(crate) fn every_operation() -> Vec<Operation> {
             thresholds: Thresholds { pay: 2, ..Thresholds::default() },
         })),
         Operation::SetParticipantMode(set_mode()),
+        Operation::SetEncryptionKey(SetEncryptionKey {
+            participant: ParticipantId::new("bank0").expect("a name"),
+            encryption_key: client(8).public().encryption_key(),
+        }),
         Operation::RemoveParticipant(RemoveParticipant { participant: ParticipantId::new("bank0").expect("a name") }),
         Operation::Propose(Box::new(Propose {
             participant: ParticipantId::new("nbc").expect("a name"),
@@ -337,5 +350,6 @@ fn admission() -> AddParticipant {
         pay_threshold: 2,
         open_accounts_threshold: 1,
         manage_keys_threshold: 1,
+        encryption_key: client(9).public().encryption_key(),
     }
 }

@@ -82,6 +82,7 @@ fn participant(name: &str, role: Role, keys: &[usize], permissions: &[Permission
             .iter()
             .map(|key| ParticipantKey { key: client(*key).public(), permissions: Permissions::of(permissions) })
             .collect(),
+        encryption_key: client(keys.len()).public().encryption_key(),
     }
 }
 

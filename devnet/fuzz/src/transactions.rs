@@ -4,9 +4,9 @@
 
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
-    AccountStatus, DisplayName, KHQR_BYTES_MAX, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES,
-    MAX_TRANSACTION_BYTES, MAX_WINDOW_MS, Mode, Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role,
-    SignedTransaction, proposable,
+    AccountStatus, DisplayName, KHQR_BYTES_MAX, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_SIGNATURES, MAX_TRANSACTION_BYTES,
+    MAX_WINDOW_MS, Mode, Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role, SEALED_BUCKETS,
+    SEALED_OVERHEAD, SEALED_RECIPIENTS, Sealed, SignedTransaction, proposable,
 };
 
 use crate::forge::CHAIN;
@@ -18,7 +18,7 @@ pub(crate) fn transaction(data: &[u8]) {
         Ok(transaction) => transaction,
         Err(rejection) => {
             // The form alone is refused by the codes of the form.
-            assert!(rejection.code <= RejectionCode::TooManyOperations, "{rejection}");
+            assert!(rejection.code <= RejectionCode::SealedInvalid, "{rejection}");
             return;
         }
     };
@@ -47,10 +47,10 @@ pub(crate) fn transaction(data: &[u8]) {
 
 fn bounds(operation: &Operation) {
     match operation {
-        Operation::Transfer(transfer) => assert!(transfer.remittance.len() <= MAX_REMITTANCE_BYTES),
-        Operation::SendToBank(transfer) => assert!((1..=MAX_REMITTANCE_BYTES).contains(&transfer.remittance.len())),
+        Operation::Transfer(transfer) => transfer.sealed.iter().for_each(sealed),
+        Operation::SendToBank(transfer) => sealed(&transfer.sealed),
+        Operation::RequestToPay(request) => request.sealed.iter().for_each(sealed),
         Operation::PayKhqr(pay) => assert!((1..=KHQR_BYTES_MAX).contains(&pay.payload.len())),
-        Operation::RequestToPay(request) => assert!(request.remittance.len() <= MAX_REMITTANCE_BYTES),
         Operation::TrackTransfer(track) => {
             assert!(track.reason.is_none() || track.progress == Progress::Refused);
         }
@@ -84,6 +84,16 @@ fn bounds(operation: &Operation) {
         Operation::ReportMisbehaviour(report) => assert!((1..=PROOF_BYTES_MAX).contains(&report.proof.len())),
         _ => {}
     }
+}
+
+/// Of few sizes, and no text behind the header.
+fn sealed(sealed: &Sealed) {
+    let bytes = sealed.as_bytes();
+    assert!(SEALED_BUCKETS.iter().any(|bucket| bucket + SEALED_OVERHEAD == bytes.len()));
+    let header = SEALED_OVERHEAD - 32;
+    let text = std::str::from_utf8(&bytes[..header]).expect("the header is ASCII");
+    assert!(text.starts_with("age-encryption.org/v1\n") && text.matches("-> X25519 ").count() == SEALED_RECIPIENTS);
+    assert!(std::str::from_utf8(&bytes[header..]).is_err());
 }
 
 fn shown(name: &DisplayName) {

@@ -63,6 +63,7 @@ fn participant(id: ParticipantId, role: Role, key: &SecretKey, permissions: &[Pe
         mode: Mode::Active,
         thresholds: Thresholds::default(),
         keys: vec![ParticipantKey { key: key.public(), permissions: Permissions::of(permissions) }],
+        encryption_key: key.public().encryption_key(),
     }
 }
 
@@ -166,7 +167,7 @@ impl Chain {
             instruction_ref: None,
             purpose: None,
             external_ref: None,
-            remittance: Vec::new(),
+            sealed: None,
         }));
         self.sign(number, transfer, self.bank_keys.get(from_bank).context("bank key")?, memo)
     }

@@ -2,12 +2,14 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use tonle_crypto::PublicKey;
+use tonle_crypto::{EncryptionKey, PublicKey};
 use tonle_ledger::{
     Account, AccountId, AccountKind, AccountStatus, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset,
     GenesisValidator, KycTier, Limit, Mode, Parameters, Participant, ParticipantId, ParticipantKey, Permission,
     Permissions, Role, Spent, Thresholds,
 };
+
+use crate::sealing::parse_recipient;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +83,10 @@ struct ParticipantEntry {
     #[serde(default)]
     thresholds: ThresholdsEntry,
     keys: Vec<KeyEntry>,
+    /// X25519, 64 hexadecimal digits. Absent: that of the secret behind the first of its keys that may pay, else of the
+    /// first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encryption_key: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -283,6 +289,16 @@ fn key(text: &str) -> Result<PublicKey> {
     PublicKey::from_bytes(&bytes).with_context(|| format!("{text} cannot be used"))
 }
 
+/// The key that is stated, or the one that follows from a participant's own.
+fn encryption_key(stated: Option<&str>, keys: &[ParticipantKey]) -> Result<EncryptionKey> {
+    if let Some(text) = stated {
+        return parse_recipient(text).with_context(|| format!("{text:?} is no X25519 key"));
+    }
+    let paying = keys.iter().find(|entry| entry.permissions.contains(Permission::Pay));
+    let key = paying.or(keys.first()).context("absent, and there is no key that it could follow from")?;
+    Ok(key.key.encryption_key())
+}
+
 /// Converts a list, and says which entry of which list is wrong.
 fn each<T, U>(list: &str, items: Vec<T>, convert: impl Fn(T) -> Result<U>) -> Result<Vec<U>> {
     let convert = |(index, item)| convert(item).with_context(|| format!("{list}[{index}]"));
@@ -367,6 +383,8 @@ impl ParticipantEntry {
         let role = self.role.value()?;
         // See `ThresholdsEntry::govern`.
         let issuers_govern = role == Role::Operator && self.thresholds.govern.is_none();
+        let keys = each("keys", self.keys, |entry| entry.into_key(issuers_govern))?;
+        let encryption_key = encryption_key(self.encryption_key.as_deref(), &keys).context("encryption_key")?;
         Ok(Participant {
             id: ParticipantId::new(&self.id).context("id")?,
             legal_name: self.legal_name,
@@ -374,7 +392,8 @@ impl ParticipantEntry {
             role,
             mode: self.mode.value()?,
             thresholds: self.thresholds.thresholds(role),
-            keys: each("keys", self.keys, |entry| entry.into_key(issuers_govern))?,
+            keys,
+            encryption_key,
         })
     }
 
@@ -387,6 +406,7 @@ impl ParticipantEntry {
             mode: ModeName::of(participant.mode)?,
             thresholds: ThresholdsEntry::of(participant.thresholds),
             keys: participant.keys.iter().map(KeyEntry::of).collect(),
+            encryption_key: Some(participant.encryption_key.to_string()),
         })
     }
 }

@@ -188,7 +188,7 @@ impl Work {
             instruction_ref: None,
             purpose: None,
             external_ref: None,
-            remittance: Vec::new(),
+            sealed: None,
         })))
     }
 }

@@ -5,7 +5,8 @@
 use anyhow::Result;
 use tonle_ledger::{Operation, Progress, SendToBank, TrackTransfer};
 
-use super::{Signing, Terms, subcommands};
+use super::{Private, Signing, Terms, subcommands};
+use crate::privacy::Details;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -44,9 +45,12 @@ pub struct Send {
     /// A reference that names the transfer, unique for the payer for 7 days
     #[arg(long)]
     id: String,
-    /// The account in the bank's books, and whatever else the bank must know; sent as it is
+    /// The account in the bank's books, encrypted for the two banks and the operator
     #[arg(long)]
     beneficiary: String,
+    /// What else is encrypted
+    #[command(flatten)]
+    details: Details,
     /// A purpose code, such as SALA
     #[arg(long)]
     purpose: Option<String>,
@@ -106,7 +110,14 @@ pub struct Refuse {
     signing: Signing,
 }
 
-subcommands!(Send, Received, Acknowledge, Refuse);
+subcommands!(Send, Received, Acknowledge, Refuse; sealing Send);
+
+impl Send {
+    fn private(&self) -> Option<Private<'_>> {
+        let details = self.details.message(Some(&self.beneficiary))?;
+        Some(Private { from: &self.from, to: &self.to, details })
+    }
+}
 
 impl Send {
     fn operation(&self, terms: &Terms) -> Result<Operation> {
@@ -120,7 +131,7 @@ impl Send {
             expires_ms: terms.after(&self.during)?,
             purpose: terms.optional(self.purpose.as_ref())?,
             external_ref: None,
-            remittance: self.beneficiary.clone().into_bytes(),
+            sealed: terms.sealed()?,
         })))
     }
 }

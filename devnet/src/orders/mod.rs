@@ -23,10 +23,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use tonle_crypto::{Digest, Domain, PublicKey, SecretKey};
 use tonle_ledger::{
-    AccountId, Amount, Asset, Operation, OperationKind, ParticipantId, Propose, Reference, Signer, Text, proposable,
-    rule,
+    AccountId, Amount, Asset, Operation, OperationKind, ParticipantId, Propose, Reference, Sealed, Signer, Text,
+    proposable, rule,
 };
-use tonle_proto::v1::GetStatusResponse;
+use tonle_proto::v1::{GetStatusResponse, PrivateDetails};
 
 use crate::amount;
 use crate::client::{Client, Target};
@@ -35,6 +35,7 @@ use crate::directory::Directory;
 use crate::founding::now_ms;
 use crate::operator::operator;
 use crate::payment::{FINAL_PATIENCE, signed_by};
+use crate::privacy::seal_between;
 use crate::{keys, span};
 
 pub use account::Command as Account;
@@ -53,7 +54,7 @@ pub use supply::{Issue, Redeem};
 static ALIAS: Domain = Domain::new("tonle v1 alias");
 
 /// Who signs, whom to ask, how to print.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Signing {
     /// A key file that signs, may be repeated; without any, the development key in --dir of whoever has to sign
     #[arg(long = "key", value_name = "FILE")]
@@ -77,6 +78,11 @@ pub trait Order {
     /// Who signs, whom to ask, how to print.
     fn signing(&self) -> &Signing;
 
+    /// What it says to the banks concerned alone, and the accounts that pay and are paid; `None`: nothing.
+    fn private(&self) -> Option<Private<'_>> {
+        None
+    }
+
     /// The operation that it asks for.
     ///
     /// # Errors
@@ -84,13 +90,17 @@ pub trait Order {
     fn operation(&self, terms: &Terms) -> Result<Operation>;
 }
 
-/// What the subcommands of one command have in common: each holds one operation's arguments.
+/// What the subcommands of one command have in common: each holds one operation's arguments. One of them may say
+/// something that is sealed.
 macro_rules! subcommands {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident),* $(,)? $(; sealing $private:ident)?) => {
         impl $crate::orders::Order for Command {
             fn signing(&self) -> &$crate::orders::Signing {
                 match self { $(Command::$name(order) => &order.signing,)* }
             }
+            $(fn private(&self) -> Option<$crate::orders::Private<'_>> {
+                if let Command::$private(order) = self { order.private() } else { None }
+            })?
             fn operation(&self, terms: &$crate::orders::Terms) -> anyhow::Result<tonle_ledger::Operation> {
                 match self { $(Command::$name(order) => order.operation(terms),)* }
             }
@@ -99,11 +109,21 @@ macro_rules! subcommands {
 }
 use subcommands;
 
+/// What an order says to the banks of two accounts and to the operator.
+#[derive(Debug)]
+pub struct Private<'a> {
+    from: &'a str,
+    to: &'a str,
+    details: PrivateDetails,
+}
+
 /// What the words of a command line stand for on this chain.
 #[derive(Debug)]
 pub struct Terms {
     status: GetStatusResponse,
     now_ms: u64,
+    /// What [`Order::private`] says, sealed.
+    sealed: Option<Sealed>,
 }
 
 impl Terms {
@@ -148,6 +168,11 @@ impl Terms {
         alias_digest(&self.status, text)
     }
 
+    /// What is said to the banks concerned, sealed, where it must be there.
+    fn sealed(&self) -> Result<Sealed> {
+        self.sealed.clone().context("nothing was sealed")
+    }
+
     fn reference(&self, text: &str) -> Result<Reference> {
         Reference::new(text).map_err(|_| anyhow!("{text:?}: write a reference of 1 to 64 printable ASCII characters"))
     }
@@ -182,7 +207,11 @@ pub(crate) fn alias_digest(status: &GetStatusResponse, number: &str) -> Result<D
 pub async fn run(order: &impl Order, keys: Vec<SecretKey>) -> Result<()> {
     let signing = order.signing();
     let client = Client::open(&signing.target)?;
-    let terms = Terms { status: client.status().await?, now_ms: now_ms() };
+    let mut terms = Terms { status: client.status().await?, now_ms: now_ms(), sealed: None };
+    if let Some(Private { from, to, details }) = order.private() {
+        let [from, to] = [terms.account(from)?, terms.account(to)?].map(|account| account.participant());
+        terms.sealed = Some(seal_between(&client, &details, from, to).await?);
+    }
     let operation = order.operation(&terms)?;
     let operation = if signing.propose { propose(operation, signing, &terms)? } else { operation };
     let keys = if keys.is_empty() { vec![development_key(&operation, &signing.target)?] } else { keys };

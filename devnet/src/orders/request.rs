@@ -5,11 +5,13 @@
 use anyhow::Result;
 use tonle_ledger::{AcceptRequest, CancelRequest, DeclineRequest, Operation, RequestToPay};
 
-use super::{Signing, Terms, subcommands};
+use super::{Private, Signing, Terms, subcommands};
+use crate::privacy::Details;
 
 const AFTER_HELP: &str = "\
 Examples:
   tonle request new alice@aba shop@wing 4000 KHR --id bill-7 --for 7d     the shop asks Alice
+  tonle request new alice@aba shop@wing 4000 KHR --id b-8 --note \"2 kg rice\"
   tonle request accept alice@aba shop@wing 4000 KHR --of bill-7           Alice pays
   tonle request decline alice@aba shop@wing --of bill-7                   or does not
   tonle request cancel alice@aba shop@wing --of bill-7                    the shop asks no longer
@@ -50,6 +52,9 @@ pub struct New {
     /// A reference of your own, such as an invoice number
     #[arg(long)]
     external: Option<String>,
+    /// What is encrypted
+    #[command(flatten)]
+    details: Details,
     /// How long it can be accepted; at most 90d
     #[arg(long = "for", value_name = "SPAN", default_value = "1d")]
     during: String,
@@ -110,7 +115,13 @@ pub struct Cancel {
     signing: Signing,
 }
 
-subcommands!(New, Accept, Decline, Cancel);
+subcommands!(New, Accept, Decline, Cancel; sealing New);
+
+impl New {
+    fn private(&self) -> Option<Private<'_>> {
+        Some(Private { from: &self.from, to: &self.to, details: self.details.message(None)? })
+    }
+}
 
 impl New {
     fn operation(&self, terms: &Terms) -> Result<Operation> {
@@ -124,7 +135,7 @@ impl New {
             expires_ms: terms.after(&self.during)?,
             purpose: terms.optional(self.purpose.as_ref())?,
             external_ref: terms.optional(self.external.as_ref())?,
-            remittance: Vec::new(),
+            sealed: terms.sealed.clone(),
         })))
     }
 }

@@ -57,6 +57,7 @@ impl Supervisor {
         let source = KeySource::random()?;
         for (path, purpose) in [
             (self.directory.participant_key(name), "participant"),
+            (self.directory.encryption_key(name), "encryption"),
             (folder.join("validator.key"), "validator"),
             (folder.join("network.key"), "network"),
         ] {

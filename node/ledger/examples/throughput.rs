@@ -56,6 +56,7 @@ fn genesis(accounts: u64, key: &SecretKey) -> Genesis {
             mode: Mode::Active,
             thresholds: Thresholds::default(),
             keys: vec![ParticipantKey { key: key.public(), permissions }],
+            encryption_key: key.public().encryption_key(),
         }],
         assets,
         accounts: (0..accounts).map(account).collect(),
@@ -119,7 +120,7 @@ fn main() {
                             instruction_ref: Some(Reference::new(&reference).unwrap()),
                             purpose: None,
                             external_ref: None,
-                            remittance: Vec::new(),
+                            sealed: None,
                         }))
                     });
                     let body = TransactionBody {

@@ -126,6 +126,7 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::RemoveAlias => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
         OperationKind::SetLimits => by(Signer::Operator, Permission::Govern, OPERATOR),
         OperationKind::SetParticipantKeys => by(Signer::ItselfOrOperator, Permission::ManageKeys, ALL),
+        OperationKind::SetEncryptionKey => by(Signer::ItselfOrOperator, Permission::ManageKeys, ALL),
         OperationKind::SetParticipantMode => by(Signer::Operator, Permission::Govern, OPERATOR),
         OperationKind::RemoveParticipant => by(Signer::Operator, Permission::Govern, OPERATOR),
         OperationKind::ActivateProtocol => by(Signer::Operator, Permission::Govern, OPERATOR),

@@ -48,6 +48,7 @@ mod reference;
 mod rejection;
 mod results;
 mod run;
+mod sealed;
 mod slots;
 mod snapshot;
 mod state;
@@ -79,8 +80,8 @@ pub use operation::{
     FreezeAccount, GrantMandate, Issue, KHQR_BYTES_MAX, KHQR_LIFE_MAX_MS, MoveAlias, OfferQuote, OpenAccount,
     Operation, OperationKind, PayKhqr, PaymentKind, PlaceHold, Progress, Propose, Redeem, ReleaseHold, RemoveAlias,
     RemoveParticipant, RemoveValidator, ReportMisbehaviour, RequestToPay, Return, RevokeMandate, Seize, SendToBank,
-    SetAccountKeys, SetAccountStatus, SetAlias, SetLimits, SetParticipantKeys, SetParticipantMode, SetTier, TakeQuote,
-    TrackTransfer, Transfer, Withdraw, khqr_id,
+    SetAccountKeys, SetAccountStatus, SetAlias, SetEncryptionKey, SetLimits, SetParticipantKeys, SetParticipantMode,
+    SetTier, TakeQuote, TrackTransfer, Transfer, Withdraw, khqr_id,
 };
 pub use parameters::{DAILY_MAX, HOURLY_MAX, KycTier, Limit, LocalHour, Parameters};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};
@@ -92,6 +93,7 @@ pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, Trans
 pub use reference::{instruction_key, instruction_location};
 pub use rejection::{Fault, Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};
+pub use sealed::{SEALED_BUCKETS, SEALED_OVERHEAD, SEALED_RECIPIENTS, Sealed};
 pub use snapshot::{
     BUCKET_GROUP_BYTES_MAX, Bucket, BucketChunk, BucketGroup, BucketOrder, BucketPart, CHUNK_BYTES, Outline, Region,
     StateChunk,
@@ -117,8 +119,6 @@ pub const MAX_SIGNATURES: usize = 16;
 pub const MAX_WINDOW_MS: u64 = 24 * 3_600_000;
 /// How long an instruction reference stays taken, in milliseconds of block time: 7 days.
 pub const REFERENCE_LIFE_MS: u64 = 7 * 24 * 3_600_000;
-/// Most bytes of the encrypted remittance data of one transfer.
-pub const MAX_REMITTANCE_BYTES: usize = 512;
 /// Most bytes of a transaction's nonce.
 pub const MAX_NONCE_BYTES: usize = 32;
 /// How many executed heights a proof of state can be made against, at most: the last ones. Fewer, and at least 24, when

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tonle_crypto::{Canonical, CodecError, PublicKey, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, EncryptionKey, PublicKey, Reader, Writer};
 
 use crate::account::ascending;
 use crate::{MAX_SIGNATURES, ParticipantId};
@@ -323,6 +323,7 @@ pub(crate) fn is_bic(text: &str) -> bool {
 /// id ‖ legal name ‖ bic ‖ role u8 ‖ mode u8
 ///    ‖ thresholds 7 × u8 (pay, open accounts, issue, manage keys, freeze, seize, govern)
 ///    ‖ u32 n ‖ n × ( key 32 B ‖ permissions u32 )   (ascending by key)       (texts: u32 length, then UTF-8)
+///    ‖ encryption key 32 B
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Participant {
@@ -340,6 +341,8 @@ pub struct Participant {
     pub thresholds: Thresholds,
     /// Its keys, ascending; at most 16.
     pub keys: Vec<ParticipantKey>,
+    /// Personal data for it is encrypted to this key.
+    pub encryption_key: EncryptionKey,
 }
 
 fn text(reader: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, CodecError> {
@@ -354,7 +357,7 @@ impl Canonical for Participant {
         for threshold in self.thresholds.to_array() {
             writer.u8(threshold);
         }
-        writer.list(&self.keys);
+        writer.list(&self.keys).value(&self.encryption_key);
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let participant = Participant {
@@ -365,6 +368,7 @@ impl Canonical for Participant {
             mode: Mode::from_number(reader.u8()?).ok_or(CodecError::Invalid("mode"))?,
             thresholds: Thresholds::from_array(reader.array()?),
             keys: reader.list("participant keys", MAX_SIGNATURES)?,
+            encryption_key: reader.value()?,
         };
         if !ascending(participant.keys.iter().map(|entry| entry.key)) {
             return Err(CodecError::Invalid("participant keys"));

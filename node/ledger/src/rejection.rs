@@ -78,6 +78,7 @@ codes! {
     2 Malformed = "MALFORMED", Argument, "transaction": "Not the canonical protobuf form: an unknown, repeated, misplaced or misformed field; no signature, too many, their keys not in ascending order or weak.",
     3 NoOperations = "NO_OPERATIONS", Argument, "body.operations": "No operation.",
     4 TooManyOperations = "TOO_MANY_OPERATIONS", Argument, "body.operations": "More than 8,190 operations.",
+    5 SealedInvalid = "SEALED_INVALID", Argument, "sealed": "Not personal data sealed in the form of age v1 for three X25519 recipients, of 524, 652, 908 or 1,420 bytes; or plain text behind its header.",
     10 WrongChain = "WRONG_CHAIN", Argument, "body.chain": "Signed for another chain.",
     11 WindowEmpty = "WINDOW_EMPTY", Argument, "body.not_after_ms": "The window is empty or ends before it begins.",
     12 WindowTooLong = "WINDOW_TOO_LONG", Argument, "body.not_after_ms": "The window is longer than 24 hours.",

@@ -80,6 +80,8 @@ static STATE_KEY: Domain = Domain::new("tonle v1 state key");
 impl StateKey {
     /// First byte of the keys that open and audit scan: `SCAN.start..SCAN.end`.
     pub const SCAN: std::ops::Range<u8> = 0x01..0x80;
+    /// First byte of all participants' keys.
+    pub const PARTICIPANT_TAG: u8 = 0x02;
     /// First byte of all account keys.
     pub const ACCOUNT_TAG: u8 = 0x06;
     /// First byte of all offence keys.
@@ -99,7 +101,7 @@ impl StateKey {
     fn with_parts<T>(&self, then: impl FnOnce(&[&[u8]]) -> T) -> T {
         match self {
             StateKey::Point => then(&[&[0x01]]),
-            StateKey::Participant(id) => then(&[&[0x02], id.as_bytes()]),
+            StateKey::Participant(id) => then(&[&[Self::PARTICIPANT_TAG], id.as_bytes()]),
             StateKey::Asset(asset) => then(&[&[0x03], asset.as_bytes()]),
             StateKey::IdBucket(hour) => then(&[&[0x04], &hour.to_be_bytes()]),
             StateKey::ReferenceBucket(hour) => then(&[&[0x05], &hour.to_be_bytes()]),

@@ -76,9 +76,10 @@ impl SignedTransaction {
             return Err(Rejection::new(RejectionCode::TransactionTooLarge, "transaction"));
         }
         let parts = wire::decode_signed(bytes)?;
-        let body = wire::decode_body(parts.body)?;
+        let wire::DecodedBody { body, operations, unsealed } = wire::decode_body(parts.body)?;
         let signatures = parse_signatures(&parts.signatures)?;
-        check_body(&body)?;
+        check_count(operations)?;
+        unsealed.map_or(Ok(()), Err)?;
         let id = TransactionId::new(TRANSACTION_ID.digest_parts(&[body.chain.as_bytes(), parts.body]));
         Ok(SignedTransaction { body_range: parts.body_range, bytes: bytes.into(), body, signatures, id })
     }
@@ -139,11 +140,11 @@ impl std::fmt::Debug for SignedTransaction {
     }
 }
 
-fn check_body(body: &TransactionBody) -> Result<(), Rejection> {
-    if body.operations.is_empty() {
+fn check_count(operations: usize) -> Result<(), Rejection> {
+    if operations == 0 {
         return Err(Rejection::new(RejectionCode::NoOperations, "body.operations"));
     }
-    if body.operations.len() > MAX_OPERATIONS {
+    if operations > MAX_OPERATIONS {
         return Err(Rejection::new(RejectionCode::TooManyOperations, "body.operations"));
     }
     Ok(())

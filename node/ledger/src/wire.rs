@@ -26,7 +26,7 @@ use tonle_crypto::{Digest, PublicKey, Signature};
 
 use crate::operation::{Named, Parsed};
 use crate::protobuf::{Encoder, Fields};
-use crate::{MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_SIGNATURES, Operation, Rejection, TransactionBody};
+use crate::{MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_SIGNATURES, Operation, Rejection, RejectionCode, TransactionBody};
 
 /// A signed transaction taken apart; keys and signatures are still plain bytes.
 pub(crate) struct SignedParts<'a> {
@@ -55,7 +55,16 @@ pub(crate) fn decode_signed(bytes: &[u8]) -> Parsed<SignedParts<'_>> {
     Ok(SignedParts { body, body_range, signatures })
 }
 
-pub(crate) fn decode_body(bytes: &[u8]) -> Parsed<TransactionBody> {
+/// A body as far as it could be read.
+pub(crate) struct DecodedBody {
+    pub(crate) body: TransactionBody,
+    /// How many operations there are, with those that are not in `body`; one above the limit stands for all above it.
+    pub(crate) operations: usize,
+    /// The first operation with sealed bytes that are not of their form. Its code is not the lowest that may hold.
+    pub(crate) unsealed: Option<Rejection>,
+}
+
+pub(crate) fn decode_body(bytes: &[u8]) -> Parsed<DecodedBody> {
     let mut fields = Fields::new(bytes);
     let chain = fields.bytes(1).named("body.chain")?;
     let chain = <[u8; 32]>::try_from(chain).map_err(|_| Rejection::malformed("body.chain"))?;
@@ -67,17 +76,21 @@ pub(crate) fn decode_body(bytes: &[u8]) -> Parsed<TransactionBody> {
         return Err(Rejection::malformed("body.nonce"));
     }
     let mut operations = Vec::new();
+    let (mut count, mut unsealed) = (0usize, None);
     while let Some(entry) = fields.element(6).named("body.operations")? {
-        let number = u32::try_from(operations.len()).ok();
-        let operation = Operation::decode(entry).map_err(|fault| Rejection { operation: number, ..fault })?;
-        // One above the limit is kept, so that the caller sees that there are too many.
-        if operations.len() <= MAX_OPERATIONS {
-            operations.push(operation);
+        let numbered = |fault| Rejection { operation: u32::try_from(count).ok(), ..fault };
+        match Operation::decode(entry).map_err(numbered) {
+            Ok(operation) if count < MAX_OPERATIONS => operations.push(operation),
+            Ok(_) => {}
+            Err(fault) if fault.code == RejectionCode::SealedInvalid => unsealed = unsealed.or(Some(fault)),
+            Err(fault) => return Err(fault),
         }
+        count = count.saturating_add(1).min(MAX_OPERATIONS.saturating_add(1));
     }
     fields.finish().named("body")?;
     let chain = Digest::from_bytes(chain);
-    Ok(TransactionBody { chain, not_before_ms, not_after_ms, independent, nonce: nonce.to_vec(), operations })
+    let body = TransactionBody { chain, not_before_ms, not_after_ms, independent, nonce: nonce.to_vec(), operations };
+    Ok(DecodedBody { body, operations: count, unsealed })
 }
 
 pub(crate) fn encode_signed(body: &[u8], signatures: &[(PublicKey, Signature)]) -> Vec<u8> {

@@ -117,6 +117,8 @@ fn who_may_govern() {
         (set_keys("audit", &[("k", own)]), &[("audit", ManageKeys), ("nbc", Govern)]),
         (set_keys("app", &[("k", own)]), &[("app", ManageKeys), ("nbc", Govern)]),
         (set_keys("nbc", &[("k", own)]), &[("nbc", ManageKeys), ("nbc", Govern)]),
+        (set_encryption_key("aba", "k"), &[("aba", ManageKeys), ("nbc", Govern)]),
+        (set_encryption_key("audit", "k"), &[("audit", ManageKeys), ("nbc", Govern)]),
         (set_mode("aba", Mode::Suspended), &[("nbc", Govern)]),
         (remove("aba"), &[("nbc", Govern)]),
         (admit("wb"), &[("nbc", Govern)]),

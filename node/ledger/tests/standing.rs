@@ -43,6 +43,31 @@ fn new_keys_count_at_once_and_old_ones_no_more() {
 }
 
 #[test]
+fn a_new_encryption_key_counts_at_once_and_changes_nothing_else() {
+    let mut ledger = Ledger::new();
+    let before = participant(&ledger, "aba").clone();
+    assert_eq!(before.encryption_key, encryption_key("aba"));
+    assert_eq!(rejected(&ledger.run(vec![set_keys("aba", &[("aba", BANK)])], &["nbc"])), None);
+    for (signers, name, expected) in [
+        (&["acleda"] as &[&str], "stolen", Some(RejectionCode::NotAuthorized)),
+        (&["aba"], "aba-2", None),
+        (&["nbc"], "aba-3", None),
+        (&["aba"], "aba-2", None),
+    ] {
+        let kept = participant(&ledger, "aba").encryption_key;
+        assert_eq!(rejected(&ledger.run(vec![set_encryption_key("aba", name)], signers)), expected, "{signers:?}");
+        let key = if expected.is_none() { encryption_key(name) } else { kept };
+        assert_eq!(participant(&ledger, "aba").encryption_key, key);
+        let unchanged = Participant { encryption_key: before.encryption_key, ..participant(&ledger, "aba").clone() };
+        assert_eq!((unchanged.legal_name, unchanged.mode), (before.legal_name.clone(), before.mode));
+    }
+    ledger.executor = ledger.reopened();
+    assert_eq!(participant(&ledger, "aba").encryption_key, encryption_key("aba-2"), "and it is in the state");
+    let nowhere = ledger.run(vec![set_encryption_key("nowhere", "x")], &["nbc"]);
+    assert_eq!(rejected(&nowhere), Some(RejectionCode::UnknownParticipant));
+}
+
+#[test]
 fn keys_are_replaced_by_as_many_managing_keys_as_their_threshold_or_by_the_operator() {
     let mut ledger = Ledger::new();
     let keys = [("m1", MANAGER), ("m2", MANAGER), ("m3", MANAGER), ("till", &[Permission::Pay] as &[_])];

@@ -43,7 +43,7 @@ fn full_operations() -> Vec<Operation> {
         transfer.instruction_ref = Some(Reference::new("INV-1").unwrap());
         transfer.purpose = Some(Text::new("SALA").unwrap());
         transfer.external_ref = Some(Reference::new("E2E 77").unwrap());
-        transfer.remittance = vec![0, 1, 2, 0xff];
+        transfer.sealed = Some(sealed(128));
     }
     let mut keys = vec![key("ann").public(), key("ben").public()];
     keys.sort_unstable();
@@ -190,6 +190,7 @@ fn of_governance(out: &mut Vectors, ledger: &mut Ledger) {
         chain,
         vec![
             set_keys_with("aba", &keys, Thresholds { manage_keys: 2, ..Thresholds::default() }),
+            set_encryption_key("aba", "aba-3"),
             propose(set_mode("takes", Mode::Suspended), 6, START_MS + HOUR_MS),
             propose(issue("alice@aba", "USD", 1), 0, START_MS + HOUR_MS),
             propose(remove("gone"), 0, START_MS + HOUR_MS),
@@ -199,7 +200,7 @@ fn of_governance(out: &mut Vectors, ledger: &mut Ledger) {
     (governing.nonce, governing.independent) = (b"governing".to_vec(), true);
     let governing = ledger.sign(&governing, &["nbc"]);
     out.transaction("governance", &chain, &governing);
-    out.digest("proposal", &Proposal::id_of(&governing.id(), 1));
+    out.digest("proposal", &Proposal::id_of(&governing.id(), 2));
     let mut deciding = body(chain, vec![approve(chain), withdraw(chain)]);
     deciding.nonce = b"deciding".to_vec();
     out.transaction("decision", &chain, &ledger.sign(&deciding, &["nbc"]));

@@ -15,7 +15,7 @@ fn full_operations() -> Vec<Operation> {
     };
     transfer.purpose = Some(Text::new("SALA").unwrap());
     transfer.external_ref = Some(Reference::new("E2E 77").unwrap());
-    transfer.remittance = vec![0, 1, 2, 0xff];
+    transfer.sealed = Some(sealed(128));
     let mut keys = vec![key("ann").public(), key("ben").public()];
     keys.sort_unstable();
     vec![
@@ -44,6 +44,7 @@ fn full_operations() -> Vec<Operation> {
         remove_alias("alice@aba", "012 345 678"),
         set_limits("KHR", KycTier::Interbank, DAILY_MAX, HOURLY_MAX),
         full_keys(),
+        set_encryption_key("aba", "new"),
         set_mode("aba", Mode::PayOutOnly),
         remove("gone"),
         propose(full_keys(), 9, START_MS + HOUR_MS),
@@ -152,11 +153,14 @@ fn signatures_stand_in_order_each_key_once_and_bounded() {
 fn the_rejection_names_the_field_and_the_operation() {
     let chain = genesis().digest();
     let mut body = body(chain, vec![transfer("alice@aba", "bob@acleda", 1), transfer("alice@aba", "bob@acleda", 1)]);
-    if let Operation::Transfer(transfer) = &mut body.operations[1] {
-        transfer.remittance = vec![1; MAX_REMITTANCE_BYTES + 1];
-    }
-    let rejection = body.sign(&[&key("aba")]).unwrap_err();
-    assert_eq!(rejection.to_string(), "MALFORMED: transfer.remittance of operation 1");
+    let reference = b"a reference";
+    let Operation::Transfer(second) = &mut body.operations[1] else { unreachable!("a transfer") };
+    second.instruction_ref = Some(Reference::new("a reference").unwrap());
+    let mut bytes = body.sign(&[&key("aba")]).unwrap().bytes().to_vec();
+    let at = bytes.windows(reference.len()).position(|window| window == reference).unwrap();
+    bytes[at] = 0x1b;
+    let rejection = SignedTransaction::from_bytes(&bytes).unwrap_err();
+    assert_eq!(rejection.to_string(), "MALFORMED: transfer.instruction_ref of operation 1");
     body.operations.pop();
     body.nonce = vec![1; MAX_NONCE_BYTES + 1];
     let rejection = body.sign(&[&key("aba")]).unwrap_err();

@@ -8,7 +8,7 @@ use tonle_consensus::{
     Statement, Timestamp, Validator, ValidatorIndex, ValidatorSet, View, payload_digest,
 };
 use tonle_crypto::{Canonical, Digest, SecretKey, Strict, Verified};
-use tonle_ledger::{AccountId, Amount, Asset, Operation, SignedTransaction, TransactionBody, Transfer};
+use tonle_ledger::{AccountId, Amount, Asset, Operation, Sealed, SignedTransaction, TransactionBody, Transfer};
 
 use crate::batch::UnsignedBatch;
 use crate::{Batch, BlockSource, CertifiedBlock, Cut, PeerContext, RawBatch, Tip, genesis_block};
@@ -44,6 +44,14 @@ pub(crate) fn context() -> PeerContext {
     context
 }
 
+/// The largest sealed bytes: of the form that the ledger asks for, and openable by nobody.
+fn sealed() -> Sealed {
+    let line = "A".repeat(43);
+    let recipients = format!("-> X25519 {line}\n{line}\n").repeat(3);
+    let header = format!("age-encryption.org/v1\n{recipients}--- {line}\n").into_bytes();
+    Sealed::from_bytes(&[header, vec![0xee; 32 + 1_024]].concat()).unwrap()
+}
+
 /// A transfer, made distinct by `number`, padded to about `size` bytes.
 pub(crate) fn transaction(number: u64, size: usize) -> Arc<Verified<SignedTransaction>> {
     let account = |name| AccountId::new(name).unwrap();
@@ -56,7 +64,7 @@ pub(crate) fn transaction(number: u64, size: usize) -> Arc<Verified<SignedTransa
             instruction_ref: None,
             purpose: None,
             external_ref: None,
-            remittance: vec![0; 512.min(size)],
+            sealed: (size > 0).then(sealed),
         }))
     };
     let body = TransactionBody {
@@ -65,7 +73,7 @@ pub(crate) fn transaction(number: u64, size: usize) -> Arc<Verified<SignedTransa
         not_after_ms: 1,
         independent: false,
         nonce: number.to_be_bytes().to_vec(),
-        operations: (0..size / 512 + 1).map(transfer).collect(),
+        operations: (0..size / 1_484 + 1).map(transfer).collect(),
     };
     let signed = body.sign(&[&key(50)]).unwrap();
     Arc::new(Verified::check(signed, &chain(), &Strict).unwrap())

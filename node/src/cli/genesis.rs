@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
-use tonle_crypto::{Digest, PublicKey};
+use tonle_crypto::{Digest, EncryptionKey, PublicKey};
+use tonle_devnet::sealing::parse_recipient;
 use tonle_ledger::{
     Account, AccountId, AccountKind, Amount, Asset, Balance, Genesis, GenesisAccount, GenesisAsset, GenesisValidator,
     KycTier, Mode, Parameters, Participant, ParticipantId, ParticipantKey, Permission, Permissions, Role, Thresholds,
@@ -17,7 +18,7 @@ use super::{print, print_json};
 const AFTER_HELP: &str = "\
 Examples:
   tonle genesis new genesis.json --chain riel-pilot \\
-    --operator nbc=nbc.key --bank aba=aba.key --bank wing=wing.key \\
+    --operator nbc=nbc.key --bank aba=aba.key --bank wing=wing.key --encryption-key aba=aba-encryption.key \\
     --validator aba=KEY,NETWORK-KEY --validator wing=KEY,NETWORK-KEY --account alice@aba=1,000,000KHR \\
     --account bob@wing
   tonle genesis show genesis.json
@@ -62,6 +63,10 @@ pub(crate) struct New {
     /// A bank, and the key that signs its payments; repeat for each.
     #[arg(long = "bank", value_name = "ID=KEY")]
     banks: Vec<String>,
+    /// What is sealed for a participant is encrypted to this key: 64 hexadecimal digits, age1..., or a key file; without
+    /// it, to the key that follows from the one that signs.
+    #[arg(long = "encryption-key", value_name = "ID=KEY")]
+    encryption_keys: Vec<String>,
     /// A participant that runs a validator: its validator key and its network key; repeat for each.
     #[arg(long = "validator", value_name = "ID=KEY,NETWORK-KEY", required = true)]
     validators: Vec<String>,
@@ -97,6 +102,12 @@ fn build(new: &New) -> anyhow::Result<Genesis> {
     for bank in &new.banks {
         let (id, bank_key) = pair(bank)?;
         participants.push(participant(id, bank_key, Role::Bank)?);
+    }
+    for entry in &new.encryption_keys {
+        let (id, key) = pair(entry)?;
+        let found = participants.iter_mut().find(|participant| participant.id.as_str() == id);
+        found.with_context(|| format!("--encryption-key {entry}: no such participant"))?.encryption_key =
+            recipient(key)?;
     }
     let mut validators = Vec::new();
     for validator in &new.validators {
@@ -147,11 +158,22 @@ fn key(text: &str) -> anyhow::Result<PublicKey> {
     Ok(KeyFile::read(path)?.public)
 }
 
+/// 64 hexadecimal digits or `age1…` of an X25519 key, or a key file.
+pub(super) fn recipient(text: &str) -> anyhow::Result<EncryptionKey> {
+    if let Some(key) = parse_recipient(text) {
+        return Ok(key);
+    }
+    let path = Path::new(text);
+    ensure!(path.exists(), "{text} is neither 64 hexadecimal digits nor age1... of an X25519 key, nor a key file");
+    Ok(KeyFile::read(path)?.public.encryption_key())
+}
+
 fn participant(id: &str, signing_key: &str, role: Role) -> anyhow::Result<Participant> {
     let mut permissions = vec![Permission::Pay, Permission::OpenAccounts, Permission::ManageKeys];
     if role == Role::Operator {
         permissions.extend([Permission::Issue, Permission::Govern]);
     }
+    let signing_key = key(signing_key)?;
     Ok(Participant {
         id: ParticipantId::new(id).with_context(|| format!("participant {id}"))?,
         legal_name: id.to_owned(),
@@ -159,7 +181,8 @@ fn participant(id: &str, signing_key: &str, role: Role) -> anyhow::Result<Partic
         role,
         mode: Mode::Active,
         thresholds: Thresholds::default(),
-        keys: vec![ParticipantKey { key: key(signing_key)?, permissions: Permissions::of(&permissions) }],
+        keys: vec![ParticipantKey { key: signing_key, permissions: Permissions::of(&permissions) }],
+        encryption_key: signing_key.encryption_key(),
     })
 }
 

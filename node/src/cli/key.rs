@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tonle_crypto::PublicKey;
+use tonle_devnet::sealing::{identity_text, recipient_text};
 use tonle_node::key_file::{self, KeyFile, Protection};
 
 use super::{print, print_json};
@@ -13,6 +14,7 @@ Examples:
   tonle key new validator.key                             asks for a passphrase, twice
   tonle key new network.key --passphrase-file passphrase  takes the file's first line
   tonle key show validator.key                            the public key, for the genesis file
+  tonle key new wb-encryption.key                         opens what is sealed for a participant, and nothing else
 
 A node has two keys: keys.validator signs votes and batches, keys.network authenticates connections.
 The file is encrypted (Argon2id, ChaCha20-Poly1305) and readable by its owner alone; a node refuses another mode.
@@ -36,7 +38,7 @@ pub(crate) enum Command {
         /// Overwrite an existing file. The key in it is lost.
         #[arg(long)]
         force: bool,
-        /// Print one JSON object: {"file","public","encrypted"}.
+        /// Print one JSON object: {"file","public","encryption","encrypted"}.
         #[arg(long)]
         json: bool,
     },
@@ -51,9 +53,18 @@ pub(crate) enum Command {
         /// Take the passphrase from this file's first line; else from TONLE_PASSPHRASE, else a prompt.
         #[arg(long, value_name = "FILE", requires = "verify")]
         passphrase_file: Option<PathBuf>,
-        /// Print one JSON object: {"file","public","encrypted"}.
+        /// Print one JSON object: {"file","public","encryption","encrypted"}.
         #[arg(long)]
         json: bool,
+    },
+    /// Print the key's secret as an identity of the age tool, which opens what is sealed for the key. Whoever reads it can.
+    Identity {
+        /// The key file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Take the passphrase from this file's first line; else from TONLE_PASSPHRASE, else a prompt.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
     },
 }
 
@@ -77,13 +88,19 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             }
             report(file, &key.public, key.is_encrypted(), *json)
         }
+        Command::Identity { file, passphrase_file } => {
+            let passphrase = || key_file::passphrase(passphrase_file.as_deref(), "passphrase: ");
+            print(identity_text(&key_file::load(file, passphrase)?).as_str())
+        }
     }
 }
 
 fn report(file: &Path, public: &PublicKey, encrypted: bool, json: bool) -> anyhow::Result<()> {
+    let recipient = recipient_text(&public.encryption_key());
     if json {
-        return print_json(&json!({ "file": file, "public": public.to_string(), "encrypted": encrypted }));
+        let public = public.to_string();
+        return print_json(&json!({ "file": file, "public": public, "encryption": recipient, "encrypted": encrypted }));
     }
     let protection = if encrypted { "encrypted" } else { "NOT ENCRYPTED: development only" };
-    print(&format!("public {public}\nfile   {} ({protection})", file.display()))
+    print(&format!("public {public}\nencryption {recipient}\nfile   {} ({protection})", file.display()))
 }

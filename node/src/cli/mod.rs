@@ -11,6 +11,7 @@ mod history;
 mod init;
 mod key;
 mod khqr;
+mod open;
 mod order;
 mod participant;
 mod pay;
@@ -116,6 +117,8 @@ enum Command {
     /// Report on payments.
     #[command(subcommand)]
     Report(register::Report),
+    /// Show what stands in sealed personal data.
+    Open(open::Arguments),
     /// Make, show and check KHQR codes.
     #[command(subcommand)]
     Khqr(khqr::Command),
@@ -124,7 +127,7 @@ enum Command {
     /// Show, add, change and remove validators.
     #[command(subcommand)]
     Validator(validator::Command),
-    /// Admit participants.
+    /// Show, admit and change participants.
     #[command(subcommand)]
     Participant(participant::Command),
     /// Show and check proofs that validators broke the rules.
@@ -164,6 +167,7 @@ pub(crate) fn main() -> ExitCode {
         Command::History(arguments) => history::run(&arguments),
         Command::Limits(asking) => register::limits(&asking),
         Command::Report(command) => register::report(&command),
+        Command::Open(arguments) => open::run(&arguments),
         Command::Khqr(command) => khqr::run(&command),
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),

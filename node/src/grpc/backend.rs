@@ -11,8 +11,9 @@ use tonle_consensus::{Epoch, Header, QuorumCertificate, Validator, ValidatorInde
 use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_khqr::Md5;
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Alias, Asset, Genesis, KhqrPayment, Parameters, ParticipantId, Proposal, Receipt,
-    ReceiptLocation, Reference, Rejection, SignedTransaction, Timed, TransactionId, Validators,
+    Account, AccountId, AccountProof, Alias, Asset, Genesis, KhqrPayment, Parameters, Participant, ParticipantId,
+    Proposal, Receipt, ReceiptLocation, Reference, Rejection, Role, SignedTransaction, Timed, TransactionId,
+    Validators,
 };
 use tonle_replica::Offence;
 
@@ -261,6 +262,24 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn executed(&self, height: u64, from: u32, max: usize) -> Result<Vec<(Receipt, Vec<u8>)>, ArchiveFailed>;
+
+    /// A participant, and the height after which it is so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn participant(&self, id: ParticipantId) -> Result<(Option<Participant>, u64), ArchiveFailed>;
+
+    /// Participants of a role, or of any, in the order of their ids: those above `after`, at most `max`; and the height
+    /// after which they are so.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn participants(
+        &self,
+        role: Option<Role>,
+        after: Option<ParticipantId>,
+        max: usize,
+    ) -> Result<(Vec<Participant>, u64), ArchiveFailed>;
 
     /// Proves an account as of the state after `height`; `None` when that height is out of reach.
     ///

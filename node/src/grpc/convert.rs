@@ -8,8 +8,9 @@ use tonle_consensus::{Checkpoint, Validator, ValidatorIndex, ValidatorSet};
 use tonle_crypto::{Canonical, Digest, PublicKey};
 use tonle_ledger::{
     Account, AccountId, AccountKind, AccountStatus, Asset, BalanceAfter, KycTier, Limit, Mandate, OperationResult,
-    Parameters, Period, Proposal, Receipt, ReceiptLocation, Reference, RejectionCode, SetVersion, SignedTransaction,
-    Stage, Timed, TimedContent, TimedKind, TransactionId, TransactionResult, Validators,
+    Parameters, Participant, ParticipantId, ParticipantKey, Period, Permission, Proposal, Receipt, ReceiptLocation,
+    Reference, RejectionCode, Role, SetVersion, SignedTransaction, Stage, Timed, TimedContent, TimedKind,
+    TransactionId, TransactionResult, Validators,
 };
 use tonle_proto::v1;
 use tonle_replica::OffenceKind;
@@ -17,6 +18,56 @@ use tonle_replica::OffenceKind;
 use super::backend::{Chain, KnownOffence, NetworkStatus, StoredBlock, SupplyAudit};
 use super::error::ApiError;
 use super::finality::Tip;
+
+/// A participant's id in a request.
+pub(super) fn participant_id(text: &str) -> Result<ParticipantId, ApiError> {
+    let expected = "1 to 30 of a-z 0-9 _ . -";
+    ParticipantId::new(text).map_err(|_| ApiError::FieldInvalid { field: "participant", expected })
+}
+
+/// The role that a request asks for; `None`: any.
+pub(super) fn role_asked(number: i32) -> Result<Option<Role>, ApiError> {
+    let role = u8::try_from(number).ok().and_then(Role::from_number);
+    let expected = "a ParticipantRole, or none";
+    if number == 0 || role.is_some() { Ok(role) } else { Err(ApiError::FieldInvalid { field: "role", expected }) }
+}
+
+/// A participant.
+pub(super) fn participant(participant: &Participant) -> v1::Participant {
+    let thresholds = participant.thresholds;
+    v1::Participant {
+        participant: participant.id.to_string(),
+        legal_name: participant.legal_name.clone(),
+        bic: participant.bic.clone(),
+        role: participant.role.number().into(),
+        mode: participant.mode.number().into(),
+        keys: participant.keys.iter().map(participant_key).collect(),
+        thresholds: Some(v1::Thresholds {
+            pay: thresholds.pay.into(),
+            open_accounts: thresholds.open_accounts.into(),
+            issue: thresholds.issue.into(),
+            manage_keys: thresholds.manage_keys.into(),
+            freeze: thresholds.freeze.into(),
+            seize: thresholds.seize.into(),
+            govern: thresholds.govern.into(),
+        }),
+        encryption_key: Bytes::copy_from_slice(participant.encryption_key.as_bytes()),
+    }
+}
+
+fn participant_key(entry: &ParticipantKey) -> v1::ParticipantKey {
+    let may = |permission| entry.permissions.contains(permission);
+    v1::ParticipantKey {
+        key: key(&entry.key),
+        may_pay: may(Permission::Pay),
+        may_open_accounts: may(Permission::OpenAccounts),
+        may_issue: may(Permission::Issue),
+        may_manage_keys: may(Permission::ManageKeys),
+        may_freeze: may(Permission::Freeze),
+        may_seize: may(Permission::Seize),
+        may_govern: may(Permission::Govern),
+    }
+}
 
 /// The transaction in a request, decoded strictly from the bytes as they were sent.
 pub(super) fn transaction(bytes: &Bytes) -> Result<SignedTransaction, ApiError> {

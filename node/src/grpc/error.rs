@@ -61,6 +61,8 @@ pub enum ApiError {
     TransactionNotFound,
     /// There is no such account.
     AccountNotFound,
+    /// There is no such participant.
+    ParticipantNotFound,
     /// No such agreement stands.
     AgreementNotFound,
     /// The alias stands for no account.
@@ -163,6 +165,7 @@ impl ApiError {
             ApiError::Cancelled => Code::Cancelled,
             ApiError::TransactionNotFound
             | ApiError::AccountNotFound
+            | ApiError::ParticipantNotFound
             | ApiError::AgreementNotFound
             | ApiError::AliasNotFound
             | ApiError::PaymentNotFound
@@ -193,6 +196,7 @@ impl ApiError {
             ApiError::CursorInvalid => "CURSOR_INVALID",
             ApiError::TransactionNotFound => "TRANSACTION_NOT_FOUND",
             ApiError::AccountNotFound => "ACCOUNT_NOT_FOUND",
+            ApiError::ParticipantNotFound => "PARTICIPANT_NOT_FOUND",
             ApiError::AgreementNotFound => "AGREEMENT_NOT_FOUND",
             ApiError::AliasNotFound => "ALIAS_NOT_FOUND",
             ApiError::PaymentNotFound => "PAYMENT_NOT_FOUND",
@@ -231,6 +235,7 @@ impl ApiError {
             | ApiError::FieldInvalid { .. }
             | ApiError::CursorInvalid
             | ApiError::AccountNotFound
+            | ApiError::ParticipantNotFound
             | ApiError::AgreementNotFound
             | ApiError::AliasNotFound
             | ApiError::Pruned { .. }
@@ -266,6 +271,7 @@ impl ApiError {
             ApiError::MessageTooLarge => vec![("bytes_max", super::server::REQUEST_BYTES_MAX.to_string())],
             ApiError::TransactionNotFound => vec![("field", "transaction_id".to_owned())],
             ApiError::AccountNotFound => vec![("field", "account".to_owned())],
+            ApiError::ParticipantNotFound => vec![("field", "participant".to_owned())],
             ApiError::AgreementNotFound => vec![("field", "reference".to_owned())],
             ApiError::AliasNotFound => vec![("field", "alias".to_owned())],
             ApiError::BlockNotFound { latest } => vec![("latest_height", latest.to_string())],
@@ -304,6 +310,7 @@ impl ApiError {
             ApiError::TransactionNotFound => "no final transaction has this id".to_owned(),
             ApiError::AccountNotFound => "there is no such account".to_owned(),
             ApiError::AliasNotFound => "the alias stands for no account".to_owned(),
+            ApiError::ParticipantNotFound => "there is no such participant".to_owned(),
             ApiError::AgreementNotFound => "no such agreement stands: it never did, or it has ended".to_owned(),
             ApiError::BlockNotFound { latest } => format!("not final yet; the latest height is {latest}"),
             ApiError::Pruned { earliest } => format!("pruned here; the earliest height is {earliest}"),

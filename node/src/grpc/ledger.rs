@@ -134,6 +134,25 @@ impl LedgerService for Ledger {
         Ok(Response::new(v1::GetAgreementResponse { agreement, height }))
     }
 
+    async fn get_participant(
+        &self,
+        request: Request<v1::GetParticipantRequest>,
+    ) -> Result<Response<v1::GetParticipantResponse>, Status> {
+        let id = convert::participant_id(&request.get_ref().participant)?;
+        let (found, height) = self.service.read(move |archive| Ok(archive.participant(id)?)).await?;
+        let participant = Some(convert::participant(&found.ok_or(ApiError::ParticipantNotFound)?));
+        Ok(Response::new(v1::GetParticipantResponse { participant, height }))
+    }
+
+    async fn list_participants(
+        &self,
+        request: Request<v1::ListParticipantsRequest>,
+    ) -> Result<Response<v1::ListParticipantsResponse>, Status> {
+        let request = request.into_inner();
+        let answer = self.service.read(move |archive| reads::list_participants(archive, &request)).await?;
+        Ok(Response::new(answer))
+    }
+
     async fn list_transactions(
         &self,
         request: Request<v1::ListTransactionsRequest>,

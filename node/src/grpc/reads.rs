@@ -4,7 +4,7 @@
 
 use prost::Message;
 use tonle_crypto::Digest;
-use tonle_ledger::{AccountId, Receipt};
+use tonle_ledger::{AccountId, ParticipantId, Receipt};
 use tonle_proto::v1;
 
 use super::backend::{Archive, Chain, StoredBlock};
@@ -49,6 +49,26 @@ pub(super) fn misbehaviour(
     let last = found.last().filter(|_| more).map(|known| known.offence.id().to_string());
     let offences = found.iter().map(|known| convert::misbehaviour(chain, known)).collect();
     Ok(v1::ListMisbehaviourResponse { offences, next_cursor: last.unwrap_or_default() })
+}
+
+/// A page of participants, ascending by id. The cursor is the last one's id.
+pub(super) fn list_participants(
+    archive: &dyn Archive,
+    request: &v1::ListParticipantsRequest,
+) -> Result<v1::ListParticipantsResponse, ApiError> {
+    let size = page_size(request.page_size)?;
+    let role = convert::role_asked(request.role)?;
+    let after = match request.cursor.as_str() {
+        "" => None,
+        text => Some(ParticipantId::new(text).map_err(|_| ApiError::CursorInvalid)?),
+    };
+    // One more than asked for tells whether there is another page.
+    let (mut found, height) = archive.participants(role, after, size.saturating_add(1))?;
+    let more = found.len() > size;
+    found.truncate(size);
+    let next_cursor = found.last().filter(|_| more).map(|last| last.id.to_string()).unwrap_or_default();
+    let participants = found.iter().map(convert::participant).collect();
+    Ok(v1::ListParticipantsResponse { participants, next_cursor, height })
 }
 
 /// The block at `height`.

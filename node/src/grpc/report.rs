@@ -77,6 +77,7 @@ fn payments(operation: &Operation) -> Vec<Payment> {
         | Operation::AddParticipant(_)
         | Operation::SetParticipantKeys(_)
         | Operation::SetParticipantMode(_)
+        | Operation::SetEncryptionKey(_)
         | Operation::RemoveParticipant(_)
         | Operation::SetValidator(_)
         | Operation::RemoveValidator(_)

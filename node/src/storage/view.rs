@@ -6,8 +6,8 @@ use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
 use tonle_consensus::{Block, Checkpoint, Epoch, Header, Validator};
 use tonle_crypto::{Canonical, Digest};
 use tonle_ledger::{
-    Account, AccountId, Alias, Fatal, OffenceRecord, Parameters, Proposal, Receipt, StateKey, Timed, TransactionId,
-    Validators,
+    Account, AccountId, Alias, Fatal, OffenceRecord, Parameters, Participant, ParticipantId, Proposal, Receipt,
+    StateKey, Timed, TransactionId, Validators,
 };
 use tonle_replica::{CertifiedBlock, Offence, OffenceKind, RawBatch};
 
@@ -293,6 +293,39 @@ impl<'a> View<'a> {
         let found =
             self.parsed(state::STATE, &StateKey::Validators.to_bytes(), |value| Validators::decode(value).ok())?;
         found.ok_or_else(|| self.database.damaged(state::STATE, "the validators are missing"))
+    }
+
+    /// A participant after the view's last block.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn participant(&self, id: ParticipantId) -> Result<Option<Participant>, Error> {
+        let key = StateKey::Participant(id).to_bytes();
+        self.parsed(state::STATE, &key, |value| Participant::decode(value).ok())
+    }
+
+    /// Participants after the view's last block, in the order of their ids: those above `after` of which `wanted` says
+    /// yes, at most `max`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn participants(
+        &self,
+        after: Option<ParticipantId>,
+        max: usize,
+        wanted: impl Fn(&Participant) -> bool,
+    ) -> Result<Vec<Participant>, Error> {
+        let tag = StateKey::PARTICIPANT_TAG;
+        let start = after.map_or(vec![tag], |id| StateKey::Participant(id).to_bytes());
+        let mut found = Vec::new();
+        self.each(state::STATE, &start, Some(vec![tag.saturating_add(1)]), |_, value| {
+            let participant = Participant::decode(value).ok()?;
+            if Some(participant.id) != after && wanted(&participant) {
+                found.push(participant);
+            }
+            Some(found.len() < max)
+        })?;
+        Ok(found)
     }
 
     /// Offences on the ledger after the view's last block, in the order of their ids: those above `after`, at most `max`.

@@ -355,6 +355,7 @@ pub(crate) fn others() -> Vec<ApiError> {
         ApiError::CursorInvalid,
         ApiError::TransactionNotFound,
         ApiError::AccountNotFound,
+        ApiError::ParticipantNotFound,
         ApiError::AgreementNotFound,
         ApiError::AliasNotFound,
         ApiError::BlockNotFound { latest: 1 },

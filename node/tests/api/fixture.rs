@@ -321,7 +321,7 @@ pub(crate) fn transfer(from: &str, to: &str, minor: u64) -> Operation {
         instruction_ref: None,
         purpose: None,
         external_ref: None,
-        remittance: Vec::new(),
+        sealed: None,
     }))
 }
 

@@ -29,6 +29,7 @@ fn admit(name: &str) -> Operation {
         pay_threshold: 1,
         open_accounts_threshold: 1,
         manage_keys_threshold: 0,
+        encryption_key: key(90).public().encryption_key(),
     }))
 }
 

@@ -2,12 +2,12 @@
 # Calls a running node with clients that nobody here wrote: Python's gRPC libraries and npm's buf. Ends with one line,
 # "N passed, N failed", and status 1 when one failed.
 #
-# usage: run.sh ADDRESS KEY_FILE GENESIS_FILE
-#   run.sh 127.0.0.1:50051 .devnet/keys/aba.key .devnet/genesis.json
-# The key is aba's; alice@aba and bob@wing must be there, as in a devnet. TONLE names the tonle binary, for `tonle verify`;
+# usage: run.sh ADDRESS KEY_FILE GENESIS_FILE BANK_KEY
+#   run.sh 127.0.0.1:50051 .devnet/keys/aba.key .devnet/genesis.json .devnet/keys/wing-encryption.key
+# The key is aba's, and BANK_KEY opens what is sealed for wing; alice@aba and bob@wing must be there, as in a devnet. TONLE names the tonle binary, for `tonle verify`;
 # CARGO_TARGET_DIR the folder for what is installed (default: target).
 set -eu
-address=$1 key=$2 genesis=$3
+address=$1 key=$2 genesis=$3 bank_key=$4
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 tools=${CARGO_TARGET_DIR:-$root/target}/clients
@@ -62,7 +62,10 @@ check "python: verifies three changes of the validators" "^OK  3 signatures" \
 check "python: refuses every changed byte of that" "changed files are refused" \
     "$python" "$here/refuse_changed.py" "$here/epochs.receipt" "$here/epochs.genesis.json"
 check "python: errors, health, streams" "each once" "$python" "$here/errors.py" "$address" "$key"
+check "python: pays with a note, which the other bank opens" "^FINAL block [0-9]+ sealed 524 bytes: rent for May$" \
+    "$python" "$root/docs/examples/seal.py" "$address" "$key" alice@aba bob@wing 100 KHR "rent for May" "$bank_key"
 if [ -n "${TONLE:-}" ]; then
+    check "age: three programs open what two of them sealed" "^three programs open" "$python" "$here/sealing.py" "$TONLE"
     check "tonle: verifies what Python was given" "^OK  [0-9]+ signatures" "$TONLE" verify "$receipt" --genesis "$genesis"
 fi
 check "buf: lists services by reflection" "^tonle.v1.LedgerService$" \

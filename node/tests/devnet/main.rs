@@ -17,6 +17,7 @@ mod khqr;
 mod membership;
 mod payments;
 mod peers;
+mod privacy;
 mod recover;
 mod rejoin;
 mod snapshot;

@@ -70,7 +70,7 @@ pub(crate) fn sign_payment(devnet: &Devnet, chain: Digest) -> Vec<u8> {
         instruction_ref: None,
         purpose: None,
         external_ref: None,
-        remittance: Vec::new(),
+        sealed: None,
     };
     let body = TransactionBody {
         chain,

@@ -85,6 +85,7 @@ pub fn genesis(accounts: u64) -> Genesis {
             mode: Mode::Active,
             thresholds: Thresholds::default(),
             keys: vec![ParticipantKey { key: bank_key().public(), permissions }],
+            encryption_key: bank_key().public().encryption_key(),
         }],
         assets,
         accounts: (0..accounts).map(account).collect(),
@@ -152,7 +153,7 @@ impl Payer {
             instruction_ref: Some(Reference::new(&reference).expect("short")),
             purpose: None,
             external_ref: None,
-            remittance: Vec::new(),
+            sealed: None,
         }))
     }
 

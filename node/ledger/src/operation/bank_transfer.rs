@@ -11,7 +11,7 @@ use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
 use crate::timed::{BankTransfer, Stage, Timed, TimedContent, TimedKind};
-use crate::{AccountId, Amount, Asset, MAX_REMITTANCE_BYTES, Reference, Rejection, RejectionCode, Text};
+use crate::{AccountId, Amount, Asset, Reference, Rejection, RejectionCode, Sealed, Text};
 
 /// Pays to a bank, for an account in the bank's own books.
 ///
@@ -21,7 +21,7 @@ use crate::{AccountId, Amount, Asset, MAX_REMITTANCE_BYTES, Reference, Rejection
 ///                      uint64 expires_ms = 6;           // block time; at most 90 days ahead
 ///                      string purpose = 7;              // 0 to 35 printable ASCII
 ///                      string external_ref = 8;         // 0 to 64 printable ASCII
-///                      bytes remittance = 9; }          // whose account, encrypted for the bank; 1 to 512 bytes
+///                      bytes sealed = 9; }              // whose account; see `Sealed`
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendToBank {
@@ -41,9 +41,9 @@ pub struct SendToBank {
     pub purpose: Option<Text<35>>,
     /// A reference of another system.
     pub external_ref: Option<Reference>,
-    /// The account in the bank's books and whatever else the bank must know, encrypted; 1 to 512 bytes. Not part of what
-    /// makes two instructions the same.
-    pub remittance: Vec<u8>,
+    /// The account in the bank's books and whatever else the bank must know. Not part of what makes two instructions the
+    /// same.
+    pub sealed: Sealed,
 }
 
 /// What a bank says of a transfer to it.
@@ -102,7 +102,7 @@ pub struct TrackTransfer {
 
 impl Decode for SendToBank {
     fn decode(fields: &mut Fields<'_>) -> Parsed<Self> {
-        let transfer = SendToBank {
+        Ok(SendToBank {
             from: fields.account(1, "send_to_bank.from")?,
             to: fields.account(2, "send_to_bank.to")?,
             asset: fields.asset(3, "send_to_bank.asset")?,
@@ -111,12 +111,8 @@ impl Decode for SendToBank {
             expires_ms: fields.uint(6).named("send_to_bank.expires_ms")?,
             purpose: fields.optional(7, "send_to_bank.purpose")?,
             external_ref: fields.optional(8, "send_to_bank.external_ref")?,
-            remittance: fields.bytes(9).named("send_to_bank.remittance")?.to_vec(),
-        };
-        if transfer.remittance.is_empty() || transfer.remittance.len() > MAX_REMITTANCE_BYTES {
-            return Err(Rejection::malformed("send_to_bank.remittance"));
-        }
-        Ok(transfer)
+            sealed: Sealed::required(fields.bytes(9).named("send_to_bank.sealed")?, "send_to_bank.sealed")?,
+        })
     }
 }
 
@@ -134,7 +130,7 @@ impl Act for SendToBank {
     }
 
     fn instruction(&self) -> Option<Instruction<'_>> {
-        let SendToBank { from, to, asset, amount, instruction_ref, expires_ms, purpose, external_ref, remittance: _ } =
+        let SendToBank { from, to, asset, amount, instruction_ref, expires_ms, purpose, external_ref, sealed: _ } =
             self;
         Some(Instruction::new(Scope::Account(*from), instruction_ref, |writer| {
             writer.u8(7).value(from).value(to).value(asset).value(amount).u64(*expires_ms);
@@ -157,7 +153,7 @@ impl Act for SendToBank {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes()).bytes(3, self.asset.as_bytes());
         message.uint(4, self.amount.minor()).reference(5, &self.instruction_ref).uint(6, self.expires_ms);
         message.optional(7, self.purpose.as_ref()).optional(8, self.external_ref.as_ref());
-        message.bytes(9, &self.remittance);
+        message.bytes(9, self.sealed.as_bytes());
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Must not know: which operation has them.
 
-use tonle_crypto::{Digest, PublicKey};
+use tonle_crypto::{Digest, EncryptionKey, PublicKey};
 
 use crate::account::ascending;
 use crate::protobuf::{Encoder, Fields, NotCanonical};
 use crate::{
     AccountId, Amount, Asset, MAX_SIGNATURES, NameInvalid, ParticipantId, ParticipantKey, Permission, Permissions,
-    Reference, Rejection, Text,
+    Reference, Rejection, Sealed, Text,
 };
 
 /// What was read, or the field at fault.
@@ -75,6 +75,11 @@ impl Fields<'_> {
     pub(super) fn key(&mut self, number: u32, field: &'static str) -> Parsed<PublicKey> {
         key(self.bytes(number).named(field)?, field)
     }
+    /// An X25519 key of 32 bytes.
+    pub(super) fn encryption_key(&mut self, number: u32, field: &'static str) -> Parsed<EncryptionKey> {
+        let bytes = <[u8; 32]>::try_from(self.bytes(number).named(field)?).map_err(|_| Rejection::malformed(field))?;
+        EncryptionKey::from_bytes(&bytes).map_err(|_| Rejection::malformed(field))
+    }
     /// A digest of 32 bytes.
     pub(super) fn digest(&mut self, number: u32, field: &'static str) -> Parsed<Digest> {
         let bytes = <[u8; 32]>::try_from(self.bytes(number).named(field)?).map_err(|_| Rejection::malformed(field))?;
@@ -140,6 +145,10 @@ impl Encoder {
     /// A text that may be missing.
     pub(super) fn optional<const MAX: usize>(&mut self, number: u32, text: Option<&Text<MAX>>) -> &mut Self {
         self.bytes(number, text_bytes(text))
+    }
+    /// Sealed bytes that may be missing.
+    pub(super) fn sealed(&mut self, number: u32, sealed: Option<&Sealed>) -> &mut Self {
+        self.bytes(number, sealed.map(Sealed::as_bytes).unwrap_or_default())
     }
     /// Keys of a participant.
     pub(super) fn participant_keys(&mut self, number: u32, keys: &[ParticipantKey]) -> &mut Self {

@@ -40,7 +40,7 @@ pub(crate) use proposal::Verdict;
 pub use proposal::{Approve, Propose, Withdraw};
 pub use request::{AcceptRequest, CancelRequest, DeclineRequest, RequestToPay};
 pub use returns::{PaymentKind, Return};
-pub use standing::{RemoveParticipant, SetParticipantKeys, SetParticipantMode};
+pub use standing::{RemoveParticipant, SetEncryptionKey, SetParticipantKeys, SetParticipantMode};
 pub use supply::{Issue, Redeem};
 pub use transfer::Transfer;
 pub use validator::RemoveValidator;
@@ -274,9 +274,13 @@ macro_rules! operations {
                 let mut inner = Fields::new(inner);
                 match number {
                     $($number => {
-                        let operation = <$payload>::decode(&mut inner)?;
-                        inner.finish().named($field)?;
-                        Ok(Operation::$name(operation))
+                        let operation = <$payload>::decode(&mut inner);
+                        match operation {
+                            // A misformed message comes first, and sealed bytes are the last field of theirs.
+                            Err(fault) if fault.code != RejectionCode::SealedInvalid => return Err(fault),
+                            Ok(_) | Err(_) => inner.finish().named($field)?,
+                        }
+                        operation.map(Operation::$name)
                     })*
                     _ => Err(Rejection::malformed("operation")),
                 }
@@ -369,6 +373,8 @@ operations! {
     44 TakeQuote(Box<TakeQuote>) = "take_quote",
     /// Pay by a KHQR code; a dynamic one is paid once.
     50 PayKhqr(Box<PayKhqr>) = "pay_khqr",
+    /// Replace the key that personal data for a participant is encrypted to.
+    55 SetEncryptionKey(SetEncryptionKey) = "set_encryption_key",
 }
 
 impl Operation {

@@ -2,6 +2,8 @@
 //!
 //! Must not know: who signed.
 
+use tonle_crypto::EncryptionKey;
+
 use super::fields::{Named, Parsed};
 use super::{Act, Applied, Decode, Scene};
 use crate::genesis::MAX_PARTICIPANTS;
@@ -21,7 +23,8 @@ use crate::{Mode, Participant, ParticipantId, ParticipantKey, Permission, Reject
 ///                                                            // operator's alone
 ///                          uint32 pay_threshold = 6;         // 1 to the number of keys that may; 1 when none may
 ///                          uint32 open_accounts_threshold = 7;     // the same
-///                          uint32 manage_keys_threshold = 8; }     // 1 to the number of keys that may; 0 when none may
+///                          uint32 manage_keys_threshold = 8;       // 1 to the number of keys that may; 0 when none may
+///                          bytes encryption_key = 9; }             // X25519, 32 bytes
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddParticipant {
@@ -42,6 +45,8 @@ pub struct AddParticipant {
     /// How many keys must sign to replace them: 1 to the number of keys that may; 0 when none may, and only the operator
     /// can.
     pub manage_keys_threshold: u8,
+    /// Personal data for it is encrypted to this key.
+    pub encryption_key: EncryptionKey,
 }
 
 impl AddParticipant {
@@ -61,6 +66,7 @@ impl AddParticipant {
                 ..Thresholds::default()
             },
             keys: self.keys.clone(),
+            encryption_key: self.encryption_key,
         }
     }
 }
@@ -104,6 +110,7 @@ impl Decode for AddParticipant {
             pay_threshold,
             open_accounts_threshold,
             manage_keys_threshold,
+            encryption_key: fields.encryption_key(9, "add_participant.encryption_key")?,
         })
     }
 }
@@ -129,6 +136,6 @@ impl Act for AddParticipant {
         message.bytes(3, self.bic.as_bytes()).uint(4, u64::from(self.role.number()));
         message.participant_keys(5, &self.keys);
         message.uint(6, u64::from(self.pay_threshold)).uint(7, u64::from(self.open_accounts_threshold));
-        message.uint(8, u64::from(self.manage_keys_threshold));
+        message.uint(8, u64::from(self.manage_keys_threshold)).bytes(9, self.encryption_key.as_bytes());
     }
 }

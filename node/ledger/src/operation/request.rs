@@ -10,7 +10,7 @@ use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
 use crate::timed::{PaymentRequest, Timed, TimedContent, TimedKind};
-use crate::{AccountId, Amount, Asset, MAX_REMITTANCE_BYTES, Reference, Rejection, RejectionCode, Text};
+use crate::{AccountId, Amount, Asset, Reference, RejectionCode, Sealed, Text};
 
 /// Asks an account to pay.
 ///
@@ -22,7 +22,7 @@ use crate::{AccountId, Amount, Asset, MAX_REMITTANCE_BYTES, Reference, Rejection
 ///                        uint64 expires_ms = 6;         // block time; at most 90 days ahead
 ///                        string purpose = 7;            // 0 to 35 printable ASCII
 ///                        string external_ref = 8;       // 0 to 64 printable ASCII
-///                        bytes remittance = 9; }        // what for, encrypted; 0 to 512 bytes
+///                        bytes sealed = 9; }            // what for; see `Sealed`; may be empty
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestToPay {
@@ -42,8 +42,8 @@ pub struct RequestToPay {
     pub purpose: Option<Text<35>>,
     /// A reference of another system, such as an invoice number.
     pub external_ref: Option<Reference>,
-    /// What for, encrypted. Not part of what makes two requests the same.
-    pub remittance: Vec<u8>,
+    /// What for. Not part of what makes two requests the same.
+    pub sealed: Option<Sealed>,
 }
 
 /// Pays what was asked for.
@@ -110,7 +110,7 @@ fn standing(scene: &Scene<'_, '_>, from: &AccountId, to: &AccountId) -> Result<(
 
 impl Decode for RequestToPay {
     fn decode(fields: &mut Fields<'_>) -> Parsed<Self> {
-        let request = RequestToPay {
+        Ok(RequestToPay {
             from: fields.account(1, "request_to_pay.from")?,
             to: fields.account(2, "request_to_pay.to")?,
             asset: fields.asset(3, "request_to_pay.asset")?,
@@ -119,12 +119,8 @@ impl Decode for RequestToPay {
             expires_ms: fields.uint(6).named("request_to_pay.expires_ms")?,
             purpose: fields.optional(7, "request_to_pay.purpose")?,
             external_ref: fields.optional(8, "request_to_pay.external_ref")?,
-            remittance: fields.bytes(9).named("request_to_pay.remittance")?.to_vec(),
-        };
-        if request.remittance.len() > MAX_REMITTANCE_BYTES {
-            return Err(Rejection::malformed("request_to_pay.remittance"));
-        }
-        Ok(request)
+            sealed: Sealed::optional(fields.bytes(9).named("request_to_pay.sealed")?, "request_to_pay.sealed")?,
+        })
     }
 }
 
@@ -142,7 +138,7 @@ impl Act for RequestToPay {
     }
 
     fn instruction(&self) -> Option<Instruction<'_>> {
-        let RequestToPay { from, to, asset, amount, instruction_ref, expires_ms, purpose, external_ref, remittance: _ } =
+        let RequestToPay { from, to, asset, amount, instruction_ref, expires_ms, purpose, external_ref, sealed: _ } =
             self;
         Some(Instruction::new(Scope::Account(*to), instruction_ref, |writer| {
             writer.u8(11).value(from).value(to).value(asset).value(amount).u64(*expires_ms);
@@ -164,7 +160,7 @@ impl Act for RequestToPay {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes()).bytes(3, self.asset.as_bytes());
         message.uint(4, self.amount.minor()).reference(5, &self.instruction_ref).uint(6, self.expires_ms);
         message.optional(7, self.purpose.as_ref()).optional(8, self.external_ref.as_ref());
-        message.bytes(9, &self.remittance);
+        message.sealed(9, self.sealed.as_ref());
     }
 }
 

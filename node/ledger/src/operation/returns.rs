@@ -113,8 +113,8 @@ impl Return {
         match self.original_kind {
             PaymentKind::Transfer => {
                 let (purpose, external_ref) = (self.original_purpose.clone(), self.original_external_ref.clone());
-                let remittance = Vec::new();
-                let original = Transfer { from, to, asset, amount, instruction_ref, purpose, external_ref, remittance };
+                let sealed = None;
+                let original = Transfer { from, to, asset, amount, instruction_ref, purpose, external_ref, sealed };
                 original.instruction().map(|instruction| instruction.content)
             }
             PaymentKind::Request => {

@@ -2,6 +2,8 @@
 //!
 //! Must not know: who signed.
 
+use tonle_crypto::EncryptionKey;
+
 use super::fields::{Named, Parsed};
 use super::{Act, Applied, Decode, Scene};
 use crate::authority::panel;
@@ -29,6 +31,21 @@ pub struct SetParticipantKeys {
     pub keys: Vec<ParticipantKey>,
     /// How many of them must sign; 1 where none may.
     pub thresholds: Thresholds,
+}
+
+/// Replaces the key that personal data for a participant is encrypted to, for the transactions that follow. What was
+/// encrypted to the old one is still opened with the old one.
+///
+/// ```text
+/// message SetEncryptionKey { string participant = 1;
+///                            bytes encryption_key = 2; }   // X25519, 32 bytes
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetEncryptionKey {
+    /// Whose.
+    pub participant: ParticipantId,
+    /// The key.
+    pub encryption_key: EncryptionKey,
 }
 
 /// Says what the accounts of a participant may take part in.
@@ -129,6 +146,31 @@ fn strike(scene: &mut Scene<'_, '_>, id: ParticipantId) {
     });
     for (id, left) in struck.collect::<Vec<_>>() {
         scene.working.set_proposal(id, Some(left));
+    }
+}
+
+impl Decode for SetEncryptionKey {
+    fn decode(fields: &mut Fields<'_>) -> Parsed<Self> {
+        Ok(SetEncryptionKey {
+            participant: fields.participant(1, "set_encryption_key.participant")?,
+            encryption_key: fields.encryption_key(2, "set_encryption_key.encryption_key")?,
+        })
+    }
+}
+
+impl Act for SetEncryptionKey {
+    fn subject(&self) -> Option<ParticipantId> {
+        Some(self.participant)
+    }
+
+    fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
+        let participant = standing(scene, self.participant)?;
+        scene.working.set_participant(Participant { encryption_key: self.encryption_key, ..participant });
+        Ok(Vec::new())
+    }
+
+    fn encode(&self, message: &mut Encoder) {
+        message.bytes(1, self.participant.as_bytes()).bytes(2, self.encryption_key.as_bytes());
     }
 }
 

@@ -7,7 +7,7 @@ use super::money::{check_accounts, check_amount, credit, debit};
 use super::{Act, Applied, Decode, Scene};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope};
-use crate::{AccountId, Amount, Asset, MAX_REMITTANCE_BYTES, Reference, Rejection, RejectionCode, Text};
+use crate::{AccountId, Amount, Asset, Reference, RejectionCode, Sealed, Text};
 
 /// Moves `amount` of `asset` from one account to another.
 ///
@@ -16,7 +16,7 @@ use crate::{AccountId, Amount, Asset, MAX_REMITTANCE_BYTES, Reference, Rejection
 ///                    string instruction_ref = 5;      // 0 to 64 printable ASCII
 ///                    string purpose = 6;              // 0 to 35 printable ASCII
 ///                    string external_ref = 7;         // 0 to 64 printable ASCII
-///                    bytes remittance = 8; }          // encrypted, 0 to 512 bytes
+///                    bytes sealed = 8; }              // see `Sealed`; may be empty
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
@@ -34,14 +34,14 @@ pub struct Transfer {
     pub purpose: Option<Text<35>>,
     /// A reference of another system, such as an end-to-end id.
     pub external_ref: Option<Reference>,
-    /// Remittance data, encrypted by the payer's side; at most 512 bytes. Not part of what makes two instructions
-    /// the same, because encrypting the same text twice gives different bytes.
-    pub remittance: Vec<u8>,
+    /// Personal data and remittance text, sealed by the payer's side. Not part of what makes two instructions the same,
+    /// because sealing the same text twice gives different bytes.
+    pub sealed: Option<Sealed>,
 }
 
 impl Decode for Transfer {
     fn decode(fields: &mut Fields<'_>) -> Parsed<Self> {
-        let transfer = Transfer {
+        Ok(Transfer {
             from: fields.account(1, "transfer.from")?,
             to: fields.account(2, "transfer.to")?,
             asset: fields.asset(3, "transfer.asset")?,
@@ -49,12 +49,8 @@ impl Decode for Transfer {
             instruction_ref: fields.optional(5, "transfer.instruction_ref")?,
             purpose: fields.optional(6, "transfer.purpose")?,
             external_ref: fields.optional(7, "transfer.external_ref")?,
-            remittance: fields.bytes(8).named("transfer.remittance")?.to_vec(),
-        };
-        if transfer.remittance.len() > MAX_REMITTANCE_BYTES {
-            return Err(Rejection::malformed("transfer.remittance"));
-        }
-        Ok(transfer)
+            sealed: Sealed::optional(fields.bytes(8).named("transfer.sealed")?, "transfer.sealed")?,
+        })
     }
 }
 
@@ -68,7 +64,7 @@ impl Act for Transfer {
     }
 
     fn instruction(&self) -> Option<Instruction<'_>> {
-        let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref, remittance: _ } = self;
+        let Transfer { from, to, asset, amount, purpose, external_ref, instruction_ref, sealed: _ } = self;
         Some(Instruction::new(Scope::Account(*from), instruction_ref.as_ref()?, |writer| {
             writer.u8(1).value(from).value(to).value(asset).value(amount);
             writer.bytes(text_bytes(purpose.as_ref())).bytes(text_bytes(external_ref.as_ref()));
@@ -92,6 +88,6 @@ impl Act for Transfer {
         message.bytes(1, self.from.as_bytes()).bytes(2, self.to.as_bytes());
         message.bytes(3, self.asset.as_bytes()).uint(4, self.amount.minor());
         message.optional(5, self.instruction_ref.as_ref()).optional(6, self.purpose.as_ref());
-        message.optional(7, self.external_ref.as_ref()).bytes(8, &self.remittance);
+        message.optional(7, self.external_ref.as_ref()).sealed(8, self.sealed.as_ref());
     }
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod fixture;
 mod khqr;
 mod payments;
+mod sealed;
 
 use fixture::*;
 use tonle_crypto::{Digest, Strict, Verified};
@@ -105,6 +106,7 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (Malformed, Bytes(Vec::new())),
         (NoOperations, Signed(Vec::new(), other_chain, &["aba"])),
         (TooManyOperations, Signed(vec![open("x@aba"); MAX_OPERATIONS + 1], other_chain, &["aba"])),
+        (SealedInvalid, Bytes(sealed::in_clear(other_chain))),
         (
             WrongChain,
             Forged(pay(1), |body| {
