@@ -49,7 +49,7 @@ fn seeds(node: &TestNode) -> Vec<Vec<u8>> {
         v1::GetAccountRequest { account, prove: true }.encode_to_vec(),
         agreement.encode_to_vec(),
         v1::ListTransactionsRequest { of: Some(of), page_size: 3, ..Default::default() }.encode_to_vec(),
-        v1::ListBlocksRequest { page_size: 3, cursor: "00".repeat(45) }.encode_to_vec(),
+        v1::ListBlocksRequest { page_size: 3, cursor: "00".repeat(41) }.encode_to_vec(),
         v1::ListBlocksRequest::default().encode_to_vec(),
     ]
 }
