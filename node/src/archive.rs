@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
+use tonle_khqr::Md5;
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Alias, Asset, Parameters, Proposal, Receipt, Timed, TransactionId, Validators,
+    Account, AccountId, AccountProof, Alias, Asset, KhqrPayment, Parameters, Proposal, Receipt, Timed, TransactionId,
+    Validators,
 };
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
-use crate::storage::{Database, Error};
+use crate::storage::{Database, Error, PaymentPlace};
 
 /// The archive of one database.
 #[derive(Debug, Clone)]
@@ -91,6 +93,24 @@ impl Archive for DatabaseArchive {
 
     fn history(&self, account: AccountId, before: (u64, u32), max: usize) -> Result<Vec<(u64, u32)>, ArchiveFailed> {
         self.database.view().history(&account, before, max).map_err(|error| failed(&error))
+    }
+
+    fn khqr_payments(
+        &self,
+        md5: Md5,
+        before: Option<PaymentPlace>,
+        max: usize,
+    ) -> Result<Vec<KhqrPayment>, ArchiveFailed> {
+        self.database.view().khqr_payments(md5, before, max).map_err(|error| failed(&error))
+    }
+
+    fn khqr_payments_after(
+        &self,
+        md5: Md5,
+        after: Option<PaymentPlace>,
+        max: usize,
+    ) -> Result<Vec<KhqrPayment>, ArchiveFailed> {
+        self.database.view().khqr_payments_after(md5, after, max).map_err(|error| failed(&error))
     }
 
     fn account(&self, account: AccountId) -> Result<(Option<Account>, u64), ArchiveFailed> {

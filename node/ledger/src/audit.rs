@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use tonle_crypto::{Canonical, CodecError, Digest};
 
+use crate::buckets::Buckets;
 use crate::executor::Point;
 use crate::offence::Offences;
 use crate::proof::value_digest;
@@ -15,8 +16,8 @@ use crate::timed::Deadlines;
 use crate::tree::LeafChange;
 use crate::working::add_balances;
 use crate::{
-    Account, Alias, Asset, AssetRecord, Fatal, OffenceRecord, Parameters, Participant, ParticipantId, StateKey, Timed,
-    Validators,
+    Account, Alias, Asset, AssetRecord, Bucket, Fatal, OffenceRecord, Parameters, Participant, ParticipantId, StateKey,
+    Timed, Validators,
 };
 
 /// What a full scan found: supply and sum of balances agree for every asset.
@@ -50,8 +51,7 @@ pub(crate) struct Scan {
     pub(crate) point: Option<Point>,
     pub(crate) participants: BTreeMap<ParticipantId, Participant>,
     pub(crate) assets: BTreeMap<Asset, AssetRecord>,
-    pub(crate) id_buckets: BTreeMap<u64, Digest>,
-    pub(crate) reference_buckets: BTreeMap<u64, Digest>,
+    pub(crate) buckets: Buckets,
     pub(crate) validators: Option<Validators>,
     pub(crate) offences: Offences,
     pub(crate) deadlines: Deadlines,
@@ -76,12 +76,11 @@ impl Scan {
             StateKey::Asset(asset) => {
                 self.assets.insert(asset, AssetRecord::decode(value).map_err(corrupt)?);
             }
-            StateKey::IdBucket(hour) => {
-                self.id_buckets.insert(hour, bucket(value).map_err(corrupt)?);
-            }
+            StateKey::IdBucket(hour) => self.buckets.read(Bucket::Ids(hour), bucket(value).map_err(corrupt)?),
             StateKey::ReferenceBucket(hour) => {
-                self.reference_buckets.insert(hour, bucket(value).map_err(corrupt)?);
+                self.buckets.read(Bucket::References(hour), bucket(value).map_err(corrupt)?);
             }
+            StateKey::CodeBucket(hour) => self.buckets.read(Bucket::Codes(hour), bucket(value).map_err(corrupt)?),
             StateKey::Account(id) => {
                 let account = Account::decode(value).map_err(corrupt)?;
                 add_balances(&mut self.balances, &account)?;
@@ -98,7 +97,7 @@ impl Scan {
             StateKey::Timed(id) => self.deadlines.read(id, &Timed::decode(value).map_err(corrupt)?)?,
             StateKey::Parameters => self.parameters = Some(Parameters::decode(value).map_err(corrupt)?),
             StateKey::Alias(_) => drop(Alias::decode(value).map_err(corrupt)?),
-            StateKey::Transaction { .. } | StateKey::Reference(_) => {}
+            StateKey::Transaction { .. } | StateKey::Reference(_) | StateKey::Code { .. } => {}
         }
         Ok(())
     }

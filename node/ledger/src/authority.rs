@@ -112,6 +112,7 @@ pub const fn rule(operation: OperationKind) -> Rule {
         OperationKind::RevokeMandate => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::OfferQuote => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::TakeQuote => by(Signer::Creditor, Permission::Pay, KEEPERS),
+        OperationKind::PayKhqr => by(Signer::Debtor, Permission::Pay, KEEPERS),
         OperationKind::CloseAccount => by(Signer::Keeper, Permission::OpenAccounts, KEEPERS),
         // Keys bind the keeper too: who could replace them could spend. A keeper that is to help when they are lost has
         // one of them, as many as the owner agreed to when the account was opened.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tonle_crypto::{Digest, Verified};
 
-use crate::{AccountId, Asset, Change, Receipt, SetVersion, SignedTransaction, TransactionId};
+use crate::{AccountId, Asset, Change, KhqrPayment, Receipt, SetVersion, SignedTransaction, TransactionId};
 
 /// A finalized block, as far as the ledger is concerned.
 #[derive(Debug, Clone)]
@@ -64,6 +64,8 @@ pub struct Executed {
     pub changes: Arc<Vec<Change>>,
     /// Accounts that the receipts concern, sorted.
     pub history: Vec<HistoryEntry>,
+    /// Payments by KHQR codes that took effect, in order.
+    pub khqr: Vec<KhqrPayment>,
     /// Root of the state after the block.
     pub state_root: Digest,
     /// Root of this height's receipts.

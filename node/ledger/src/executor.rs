@@ -9,32 +9,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
+use tonle_crypto::{Canonical, CodecError, Digest, Reader, Writer};
 
 use crate::audit::Scan;
+use crate::buckets::Buckets;
 use crate::offence::{Docket, Offences};
 use crate::participant::KeyCounts;
 use crate::plan::Plan;
 use crate::proof::value_digest;
 use crate::proposal::{Proposal, Proposals};
 use crate::protocol::Protocol;
-use crate::reference::{hour, hour_end_ms, references_expired};
 use crate::run::{Run, run};
+use crate::slots::{AliasSlot, Slot, TimedSlot};
 use crate::timed::Deadlines;
 use crate::tree::{LeafChange, Tree, Version, Versions};
 use crate::validators::window;
-use crate::working::{
-    AliasSlot, Before, Outcome, Participants, Slot, TimedSlot, Working, WorkingValidators, add_balances,
-};
+use crate::working::{Before, Outcome, Participants, Working, WorkingValidators, add_balances};
 use crate::{
-    Asset, AssetRecord, BlockInput, Bucket, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Parameters,
-    Participant, ParticipantId, ProofSource, ReceiptsTree, StateKey, Validators, first_results_root, next_results_root,
+    Asset, AssetRecord, BlockInput, Change, Executed, Fatal, Genesis, Judge, OffenceRecord, Parameters, Participant,
+    ParticipantId, ProofSource, ReceiptsTree, StateKey, Validators, first_results_root, next_results_root,
 };
-
-/// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
-/// before the first. An id's entry is `id 32 B ‖ height u64 ‖ index u32`, a reference's `scope 32 B ‖ record`.
-pub(crate) static ID_BUCKET: Domain = Domain::new("tonle v1 id bucket");
-pub(crate) static REFERENCE_BUCKET: Domain = Domain::new("tonle v1 reference bucket");
 
 /// The last executed block, as stored with the state under [`StateKey::Point`].
 ///
@@ -72,10 +66,10 @@ impl Canonical for Point {
 }
 
 /// A change of one value of the state tree.
-struct Edit {
-    key: StateKey,
-    before: Option<Vec<u8>>,
-    after: Option<Vec<u8>>,
+pub(crate) struct Edit {
+    pub(crate) key: StateKey,
+    pub(crate) before: Option<Vec<u8>>,
+    pub(crate) after: Option<Vec<u8>>,
 }
 
 /// Executes blocks in order of height.
@@ -88,8 +82,7 @@ pub struct Executor {
     /// How many accounts of each participant have money.
     moneyed: BTreeMap<ParticipantId, usize>,
     assets: BTreeMap<Asset, AssetRecord>,
-    id_buckets: BTreeMap<u64, Digest>,
-    reference_buckets: BTreeMap<u64, Digest>,
+    buckets: Buckets,
     validators: Arc<Validators>,
     /// For how many heights a replaced version of the validator set may be in force.
     window: u64,
@@ -174,8 +167,7 @@ impl Executor {
         let Scan {
             participants,
             assets,
-            id_buckets,
-            reference_buckets,
+            buckets,
             validators,
             offences,
             deadlines,
@@ -193,8 +185,7 @@ impl Executor {
             moneyed,
             participants,
             assets,
-            id_buckets,
-            reference_buckets,
+            buckets,
             validators: Arc::new(validators.ok_or(Fatal::NoValidators)?),
             window: window(genesis.epoch_length),
             offences,
@@ -318,7 +309,7 @@ impl Executor {
             results_root: next_results_root(&self.point.results_root, &receipts_root),
         };
         changes.push(Change::Put(StateKey::Point, point.encode()));
-        self.remember(&changes);
+        self.buckets.remember(&changes);
         Arc::make_mut(&mut self.versions).push(Version { height: block.height, tree, previous });
         self.assets = assets;
         self.take_in(participants, filled);
@@ -342,6 +333,7 @@ impl Executor {
             duplicates: run.duplicates,
             changes: Arc::new(changes),
             history: run.history,
+            khqr: run.khqr,
             state_root: point.state_root,
             receipts_root,
             results_root: point.results_root,
@@ -424,62 +416,11 @@ impl Executor {
         for (id, record) in outcome.reported.iter() {
             edits.push(Edit { key: StateKey::Offence(*id), before: None, after: Some(record.encode()) });
         }
-        self.edit_ids(block, run, changes, &mut edits);
-        self.edit_references(block, outcome, changes, &mut edits);
+        self.buckets.edit_ids(block, &run.taken, changes, &mut edits);
+        self.buckets.edit_references(block, &outcome.taken, changes, &mut edits);
+        self.buckets.edit_codes(block, &outcome.paid, changes, &mut edits);
         edits.retain(|edit| edit.before != edit.after);
         edits
-    }
-
-    fn edit_ids(&self, block: &BlockInput, run: &Run, changes: &mut Vec<Change>, edits: &mut Vec<Edit>) {
-        let mut entries: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-        for taken in &run.taken {
-            let mut place = Writer::new();
-            place.u64(block.height).u32(taken.index);
-            let place = place.finish();
-            let bucket = entries.entry(taken.hour).or_default();
-            bucket.extend_from_slice(taken.id.as_bytes());
-            bucket.extend_from_slice(&place);
-            changes.push(Change::Put(taken.key(), place));
-        }
-        for hour in self.id_buckets.keys().filter(|hour| hour_end_ms(**hour) <= block.timestamp_ms) {
-            changes.push(Change::DropIds { hour: *hour });
-            edits.push(self.bucket_edit(StateKey::IdBucket(*hour), None));
-        }
-        for (hour, added) in entries {
-            let before = self.id_buckets.get(&hour).copied().unwrap_or(Digest::ZERO);
-            let after = ID_BUCKET.digest_parts(&[before.as_bytes(), &added]);
-            edits.push(self.bucket_edit(StateKey::IdBucket(hour), Some(after)));
-        }
-    }
-
-    fn edit_references(&self, block: &BlockInput, outcome: &Outcome, changes: &mut Vec<Change>, edits: &mut Vec<Edit>) {
-        let now_ms = block.timestamp_ms;
-        for hour in self.reference_buckets.keys().filter(|hour| references_expired(**hour, now_ms)) {
-            changes.push(Change::ForgetReferences { before_ms: hour_end_ms(*hour) });
-            edits.push(self.bucket_edit(StateKey::ReferenceBucket(*hour), None));
-        }
-        let mut added = Vec::new();
-        for (scope, record) in &outcome.taken {
-            let value = record.encode();
-            added.extend_from_slice(scope.as_bytes());
-            added.extend_from_slice(&value);
-            changes.push(Change::Put(StateKey::Reference(*scope), value));
-        }
-        if !added.is_empty() {
-            let hour = hour(now_ms);
-            let before = self.reference_buckets.get(&hour).copied().unwrap_or(Digest::ZERO);
-            let after = REFERENCE_BUCKET.digest_parts(&[before.as_bytes(), &added]);
-            edits.push(self.bucket_edit(StateKey::ReferenceBucket(hour), Some(after)));
-        }
-    }
-
-    fn bucket_edit(&self, key: StateKey, after: Option<Digest>) -> Edit {
-        let standing = Bucket::of(&key).and_then(|bucket| match bucket {
-            Bucket::Ids(hour) => self.id_buckets.get(&hour),
-            Bucket::References(hour) => self.reference_buckets.get(&hour),
-        });
-        let bytes = |digest: &Digest| digest.as_bytes().to_vec();
-        Edit { key, before: standing.map(bytes), after: after.as_ref().map(bytes) }
     }
 
     /// Keeps the participants as the block leaves them, and how many of their accounts have money.
@@ -497,26 +438,6 @@ impl Executor {
         for (id, (filled, emptied)) in filled {
             let count = self.moneyed.entry(id).or_insert(0);
             *count = count.saturating_add(filled).saturating_sub(emptied);
-        }
-    }
-
-    /// Keeps the buckets as the changes leave them.
-    fn remember(&mut self, changes: &[Change]) {
-        for change in changes {
-            let (key, digest) = match change {
-                Change::Put(key, value) => (key, <[u8; 32]>::try_from(value.as_slice()).ok().map(Digest::from_bytes)),
-                Change::Delete(key) => (key, None),
-                Change::DropIds { .. } | Change::ForgetReferences { .. } => continue,
-            };
-            let (buckets, hour) = match Bucket::of(key) {
-                Some(Bucket::Ids(hour)) => (&mut self.id_buckets, hour),
-                Some(Bucket::References(hour)) => (&mut self.reference_buckets, hour),
-                None => continue,
-            };
-            match digest {
-                Some(digest) => buckets.insert(hour, digest),
-                None => buckets.remove(&hour),
-            };
         }
     }
 }

@@ -26,10 +26,12 @@ mod asset;
 mod audit;
 mod authority;
 mod block;
+mod buckets;
 mod executor;
 mod fatal;
 mod genesis;
 mod ids;
+mod khqr;
 mod mandate;
 mod memory;
 mod offence;
@@ -46,6 +48,7 @@ mod reference;
 mod rejection;
 mod results;
 mod run;
+mod slots;
 mod snapshot;
 mod state;
 mod timed;
@@ -65,6 +68,7 @@ pub use executor::{Executor, Point};
 pub use fatal::Fatal;
 pub use genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisInvalid, GenesisValidator};
 pub use ids::{AccountId, Amount, Asset, NameInvalid, ParticipantId, Reference, Text, TransactionId};
+pub use khqr::KhqrPayment;
 pub use mandate::{MANDATES_MAX, Mandate, Period};
 pub use memory::MemoryState;
 pub use offence::{
@@ -72,10 +76,11 @@ pub use offence::{
 };
 pub use operation::{
     AcceptRequest, AddParticipant, Approve, CancelRequest, CaptureHold, CloseAccount, Collect, DeclineRequest,
-    FreezeAccount, GrantMandate, Issue, MoveAlias, OfferQuote, OpenAccount, Operation, OperationKind, PaymentKind,
-    PlaceHold, Progress, Propose, Redeem, ReleaseHold, RemoveAlias, RemoveParticipant, RemoveValidator,
-    ReportMisbehaviour, RequestToPay, Return, RevokeMandate, Seize, SendToBank, SetAccountKeys, SetAccountStatus,
-    SetAlias, SetLimits, SetParticipantKeys, SetParticipantMode, SetTier, TakeQuote, TrackTransfer, Transfer, Withdraw,
+    FreezeAccount, GrantMandate, Issue, KHQR_BYTES_MAX, KHQR_LIFE_MAX_MS, MoveAlias, OfferQuote, OpenAccount,
+    Operation, OperationKind, PayKhqr, PaymentKind, PlaceHold, Progress, Propose, Redeem, ReleaseHold, RemoveAlias,
+    RemoveParticipant, RemoveValidator, ReportMisbehaviour, RequestToPay, Return, RevokeMandate, Seize, SendToBank,
+    SetAccountKeys, SetAccountStatus, SetAlias, SetLimits, SetParticipantKeys, SetParticipantMode, SetTier, TakeQuote,
+    TrackTransfer, Transfer, Withdraw, khqr_id,
 };
 pub use parameters::{DAILY_MAX, HOURLY_MAX, KycTier, Limit, LocalHour, Parameters};
 pub use participant::{Mode, Participant, ParticipantKey, Permission, Permissions, Role, Thresholds};

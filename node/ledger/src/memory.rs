@@ -3,8 +3,11 @@
 //! Must not know: the executor.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::{Change, StateKey};
+use tonle_crypto::Digest;
+
+use crate::{Change, StateKey, TransactionId};
 
 /// All values of a state, in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,26 +31,23 @@ impl MemoryState {
                 Change::Delete(key) => {
                     self.values.remove(key);
                 }
-                Change::DropIds { hour: dropped } => self.values.retain(|key, _| match key {
-                    StateKey::Transaction { hour, .. } => hour != dropped,
-                    StateKey::Point
-                    | StateKey::Participant(_)
-                    | StateKey::Asset(_)
-                    | StateKey::IdBucket(_)
-                    | StateKey::ReferenceBucket(_)
-                    | StateKey::Account(_)
-                    | StateKey::Validators
-                    | StateKey::Offence(_)
-                    | StateKey::Timed(_)
-                    | StateKey::Parameters
-                    | StateKey::Alias(_)
-                    | StateKey::Proposal(_)
-                    | StateKey::Protocol
-                    | StateKey::Reference(_) => true,
-                }),
+                Change::DropIds { hour } => {
+                    let key = |hour| StateKey::Transaction { hour, id: TransactionId::new(Digest::ZERO) };
+                    self.drop_range(key(*hour)..key(hour.saturating_add(1)));
+                }
+                Change::DropCodes { hour } => {
+                    let key = |hour| StateKey::Code { hour, code: Digest::ZERO };
+                    self.drop_range(key(*hour)..key(hour.saturating_add(1)));
+                }
                 // Absent by the executor's reading already.
                 Change::ForgetReferences { .. } => {}
             }
+        }
+    }
+    fn drop_range(&mut self, range: Range<StateKey>) {
+        let dropped: Vec<StateKey> = self.values.range(range).map(|(key, _)| *key).collect();
+        for key in dropped {
+            self.values.remove(&key);
         }
     }
     /// The values, by key.

@@ -26,6 +26,8 @@ pub(crate) struct Touched {
     pub(crate) original: Option<usize>,
     /// The place of the alias that it names.
     pub(crate) alias: Option<usize>,
+    /// The place of the dynamic KHQR code that it pays.
+    pub(crate) code: Option<usize>,
     /// Its instruction, when it has a reference.
     pub(crate) instruction: Option<PlannedInstruction>,
 }
@@ -49,6 +51,8 @@ pub struct Plan<'a> {
     pub(crate) timed: Vec<Digest>,
     pub(crate) aliases: Vec<Digest>,
     pub(crate) references: Vec<Digest>,
+    /// Dynamic KHQR codes: the hour in which each expires, and its digest.
+    pub(crate) codes: Vec<(u64, Digest)>,
     /// What ends before the block's transactions: its place, and that of its account.
     pub(crate) endings: Vec<(usize, usize)>,
     /// Proposals that end before the block's transactions, in order.
@@ -88,6 +92,7 @@ struct Uses {
     aliases: Vec<(Digest, usize)>,
     /// The second are those that an operation goes back to.
     references: Vec<(Digest, User)>,
+    codes: Vec<((u64, Digest), usize)>,
 }
 
 impl Uses {
@@ -98,13 +103,14 @@ impl Uses {
         self.accounts.extend(second.map(|account| (account, User::Operation(number, true))));
         self.timed.extend(operation.timed().map(|id| (id, User::Operation(number, false))));
         self.aliases.extend(operation.alias().map(|alias| (alias, number)));
+        self.codes.extend(operation.code().map(|code| (code, number)));
         let instruction = operation.instruction().and_then(|Instruction { scope, reference, content }| {
             self.references.push((scope.digest(reference, &issuer)?, User::Operation(number, false)));
             Some(PlannedInstruction { reference: 0, content })
         });
         let original = operation.original().and_then(|(scope, reference)| scope.digest(reference, &issuer));
         self.references.extend(original.map(|original| (original, User::Operation(number, true))));
-        Touched { accounts: [None, None], timed: None, original: None, alias: None, instruction }
+        Touched { accounts: [None, None], timed: None, original: None, alias: None, code: None, instruction }
     }
 }
 
@@ -188,6 +194,9 @@ impl<'a> Plan<'a> {
                 set(instruction.map(|instruction| &mut instruction.reference), place);
             }
         });
+        let codes = places(uses.codes, |user: usize, place| {
+            set(touched.get_mut(user).map(|touched| &mut touched.code), Some(place));
+        });
         let mut id_places = vec![0; block.transactions.len()];
         let uses = block.transactions.iter().enumerate().map(|(user, transaction)| (id_of(transaction), user));
         let ids = places(uses.collect(), |user, place| set(id_places.get_mut(user), place));
@@ -195,8 +204,9 @@ impl<'a> Plan<'a> {
         let keys = keys.chain(timed.iter().copied().map(StateKey::Timed));
         let keys = keys.chain(aliases.iter().copied().map(StateKey::Alias));
         let keys = keys.chain(ids.iter().map(|(hour, id)| StateKey::Transaction { hour: *hour, id: *id }));
-        let keys = keys.chain(references.iter().copied().map(StateKey::Reference)).collect();
-        Plan { block, keys, accounts, timed, aliases, ids, references, endings, due, id_places, touched }
+        let keys = keys.chain(references.iter().copied().map(StateKey::Reference));
+        let keys = keys.chain(codes.iter().map(|(hour, code)| StateKey::Code { hour: *hour, code: *code })).collect();
+        Plan { block, keys, accounts, timed, aliases, ids, references, codes, endings, due, id_places, touched }
     }
 
     /// The keys whose values [`crate::Executor::execute`] takes, sorted, each once.

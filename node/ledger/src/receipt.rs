@@ -51,6 +51,14 @@ pub struct ReceiptLocation {
     pub operation: u32,
 }
 
+impl ReceiptLocation {
+    /// Height, index and operation: places order as their results were made.
+    #[must_use]
+    pub const fn place(&self) -> (u64, u32, u32) {
+        (self.height, self.index, self.operation)
+    }
+}
+
 impl Canonical for ReceiptLocation {
     fn encode_to(&self, writer: &mut Writer) {
         writer.value(&self.transaction).u64(self.height).u32(self.index).u32(self.operation);

@@ -14,8 +14,8 @@ use crate::plan::{Plan, Touched};
 use crate::reference::hour;
 use crate::working::Working;
 use crate::{
-    Duplicate, Fatal, HistoryEntry, OperationResult, Receipt, ReceiptLocation, RejectionCode, SignedTransaction,
-    StateKey, TransactionId, TransactionResult,
+    Duplicate, Fatal, HistoryEntry, KhqrPayment, OperationResult, Receipt, ReceiptLocation, RejectionCode,
+    SignedTransaction, StateKey, TransactionId, TransactionResult,
 };
 
 /// An id that the block takes.
@@ -49,6 +49,8 @@ pub(crate) struct Run {
     /// Accounts, by place, with the receipts that concern them, by index.
     touched: Vec<(usize, u32)>,
     pub(crate) history: Vec<HistoryEntry>,
+    /// Payments by KHQR codes that took effect.
+    pub(crate) khqr: Vec<KhqrPayment>,
     pub(crate) operations: u64,
     pub(crate) applied: u64,
 }
@@ -65,6 +67,7 @@ pub(crate) fn run(plan: &Plan<'_>, chain: &Digest, working: &mut Working<'_>) ->
         duplicates: Vec::new(),
         touched: Vec::with_capacity(plan.touched.len().saturating_mul(2)),
         history: Vec::new(),
+        khqr: Vec::new(),
         operations: 0,
         applied: 0,
     };
@@ -174,6 +177,7 @@ impl Run {
             working.take_id(planned.id, (self.height, index));
             self.taken.push(TakenId { hour: expires, id, index });
             self.note_history(planned, &receipt);
+            self.khqr.extend(KhqrPayment::of(transaction, &receipt));
         }
         let count = |count: usize| u64::try_from(count).map_err(|_| Fatal::Bound("operations of a block"));
         self.operations = self.operations.saturating_add(count(transaction.operations().len())?);

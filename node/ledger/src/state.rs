@@ -21,9 +21,11 @@ use crate::{AccountId, Asset, ParticipantId, TransactionId};
 /// 0a                              -> parameters       │
 /// 0b ‖ alias, a salted hash       -> alias            │
 /// 0c ‖ proposal id                -> proposal         │
-/// 0d                              -> protocol         ┘
-/// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐ looked up, never scanned; committed to by the
-/// 81 ‖ reference digest           -> reference record           ┘ digests of 04 and 05
+/// 0d                              -> protocol         │
+/// 0e ‖ hour u64                   -> digest of codes  ┘
+/// 80 ‖ hour u64 ‖ transaction id  -> height u64 ‖ index u32     ┐
+/// 81 ‖ reference digest           -> reference record           │ looked up, never scanned; committed to by the
+/// 82 ‖ hour u64 ‖ code digest     -> paid code                  ┘ digests of 04, 05 and 0e
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StateKey {
@@ -53,6 +55,8 @@ pub enum StateKey {
     Proposal(Digest),
     /// Which versions of the protocol come into force when.
     Protocol,
+    /// The running digest of the KHQR codes that were paid and expire in this hour since the Unix epoch.
+    CodeBucket(u64),
     /// A live transaction id, under the hour in which it expires.
     Transaction {
         /// Hour since the Unix epoch of `not_after_ms`.
@@ -62,6 +66,13 @@ pub enum StateKey {
     },
     /// An instruction reference in its scope.
     Reference(Digest),
+    /// A dynamic KHQR code that was paid, under the hour in which it expires.
+    Code {
+        /// Hour since the Unix epoch of its expiry.
+        hour: u64,
+        /// Its digest: see [`crate::khqr_id`].
+        code: Digest,
+    },
 }
 
 static STATE_KEY: Domain = Domain::new("tonle v1 state key");
@@ -100,8 +111,10 @@ impl StateKey {
             StateKey::Alias(alias) => then(&[&[0x0b], alias.as_bytes()]),
             StateKey::Proposal(id) => then(&[&[Self::PROPOSAL_TAG], id.as_bytes()]),
             StateKey::Protocol => then(&[&[0x0d]]),
+            StateKey::CodeBucket(hour) => then(&[&[0x0e], &hour.to_be_bytes()]),
             StateKey::Transaction { hour, id } => then(&[&[0x80], &hour.to_be_bytes(), id.as_bytes()]),
             StateKey::Reference(digest) => then(&[&[0x81], digest.as_bytes()]),
+            StateKey::Code { hour, code } => then(&[&[0x82], &hour.to_be_bytes(), code.as_bytes()]),
         }
     }
 
@@ -124,12 +137,13 @@ impl StateKey {
             0x0b => Some(StateKey::Alias(Digest::from_bytes(rest.try_into().ok()?))),
             0x0c => Some(StateKey::Proposal(Digest::from_bytes(rest.try_into().ok()?))),
             0x0d if rest.is_empty() => Some(StateKey::Protocol),
+            0x0e => hour().map(StateKey::CodeBucket),
             0x80 => {
-                let (hour, id) = rest.split_at_checked(8)?;
-                let id = TransactionId::new(Digest::from_bytes(id.try_into().ok()?));
-                Some(StateKey::Transaction { hour: u64::from_be_bytes(hour.try_into().ok()?), id })
+                let (hour, id) = hour_and_digest(rest)?;
+                Some(StateKey::Transaction { hour, id: TransactionId::new(id) })
             }
             0x81 => Some(StateKey::Reference(Digest::from_bytes(rest.try_into().ok()?))),
+            0x82 => hour_and_digest(rest).map(|(hour, code)| StateKey::Code { hour, code }),
             _ => None,
         }
     }
@@ -138,7 +152,7 @@ impl StateKey {
     #[must_use]
     pub const fn is_leaf(&self) -> bool {
         match self {
-            StateKey::Point | StateKey::Transaction { .. } | StateKey::Reference(_) => false,
+            StateKey::Point | StateKey::Transaction { .. } | StateKey::Reference(_) | StateKey::Code { .. } => false,
             StateKey::Participant(_)
             | StateKey::Asset(_)
             | StateKey::IdBucket(_)
@@ -150,7 +164,8 @@ impl StateKey {
             | StateKey::Parameters
             | StateKey::Alias(_)
             | StateKey::Proposal(_)
-            | StateKey::Protocol => true,
+            | StateKey::Protocol
+            | StateKey::CodeBucket(_) => true,
         }
     }
 
@@ -159,6 +174,11 @@ impl StateKey {
     pub fn path(&self) -> Digest {
         self.with_parts(|parts| STATE_KEY.digest_parts(parts))
     }
+}
+
+fn hour_and_digest(bytes: &[u8]) -> Option<(u64, Digest)> {
+    let (hour, digest) = bytes.split_at_checked(8)?;
+    Some((u64::from_be_bytes(hour.try_into().ok()?), Digest::from_bytes(digest.try_into().ok()?)))
 }
 
 /// A change of the state. All changes of a block are applied in one atomic write.
@@ -171,6 +191,11 @@ pub enum Change {
     /// All transaction ids that expire in this hour are gone: one range deletion of the keys from
     /// `80 ‖ hour` up to, not including, `80 ‖ hour + 1`.
     DropIds {
+        /// Hour since the Unix epoch.
+        hour: u64,
+    },
+    /// All paid KHQR codes that expire in this hour are gone: the same with `82 ‖ hour`.
+    DropCodes {
         /// Hour since the Unix epoch.
         hour: u64,
     },
@@ -187,7 +212,16 @@ impl Change {
     /// The key range that [`Change::DropIds`] removes: from the first, up to but not including the second.
     #[must_use]
     pub fn id_range(hour: u64) -> (Vec<u8>, Vec<u8>) {
-        let key = |hour: u64| [[0x80].as_slice(), &hour.to_be_bytes()].concat();
-        (key(hour), key(hour.saturating_add(1)))
+        hour_range(0x80, hour)
     }
+    /// The key range that [`Change::DropCodes`] removes, likewise.
+    #[must_use]
+    pub fn code_range(hour: u64) -> (Vec<u8>, Vec<u8>) {
+        hour_range(0x82, hour)
+    }
+}
+
+fn hour_range(tag: u8, hour: u64) -> (Vec<u8>, Vec<u8>) {
+    let key = |hour: u64| [[tag].as_slice(), &hour.to_be_bytes()].concat();
+    (key(hour), key(hour.saturating_add(1)))
 }

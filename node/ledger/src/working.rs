@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonle_crypto::{Canonical, CodecError, Digest, PublicKey};
+use tonle_crypto::{Digest, PublicKey};
 
 use crate::offence::{Docket, Offences};
 use crate::participant::KeyCounts;
@@ -13,51 +13,14 @@ use crate::plan::Plan;
 use crate::proposal::{Proposal, Proposals};
 use crate::protocol::Protocol;
 use crate::reference::ReferenceRecord;
+use crate::slots::{AliasSlot, CodeSlot, PaidCode, ReceiptPlace, Slot, TimedSlot, Values};
 use crate::timed::Deadlines;
 use crate::tree::Tree;
 use crate::validators::Revert;
 use crate::{
-    Account, AccountId, Alias, Asset, AssetRecord, Balance, Fatal, KycTier, Limit, LocalHour, Member, Parameters,
-    Participant, ParticipantId, ReceiptLocation, RejectionCode, SetVersion, StateKey, TIMED_MAX,
-    TIMED_PER_PARTICIPANT_MAX, Timed, Validators,
+    Account, Alias, Asset, AssetRecord, Balance, Fatal, KycTier, Limit, LocalHour, Member, Parameters, Participant,
+    ParticipantId, ReceiptLocation, RejectionCode, SetVersion, TIMED_MAX, TIMED_PER_PARTICIPANT_MAX, Timed, Validators,
 };
-
-/// An account that the block touches.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    /// Its name.
-    pub(crate) id: AccountId,
-    /// Who keeps it.
-    pub(crate) participant: ParticipantId,
-    /// The value as it is stored.
-    pub(crate) stored: Option<Vec<u8>>,
-    /// The account as it is at this point of the block.
-    pub(crate) account: Option<Account>,
-    /// Was it ever written?
-    pub(crate) written: bool,
-}
-
-/// A timed value that the block touches.
-#[derive(Debug)]
-pub(crate) struct TimedSlot {
-    /// Its id.
-    pub(crate) id: Digest,
-    /// The value as it is stored.
-    pub(crate) stored: Option<Vec<u8>>,
-    /// The value as it is at this point of the block.
-    pub(crate) value: Option<Timed>,
-}
-
-/// An alias that the block touches.
-#[derive(Debug)]
-pub(crate) struct AliasSlot {
-    /// The alias.
-    pub(crate) alias: Digest,
-    /// The value as it is stored.
-    pub(crate) stored: Option<Vec<u8>>,
-    /// What it stands for at this point of the block.
-    pub(crate) value: Option<Alias>,
-}
 
 /// How to take one change back.
 #[derive(Debug)]
@@ -70,6 +33,7 @@ enum Undo {
     Supply(Asset, u128),
     Timed(usize, Option<Timed>),
     Reference(usize, Option<ReferenceRecord>),
+    Code(usize),
     Validators(Box<Revert>),
     /// What the block had made of it before.
     Participant(ParticipantId, Option<Box<Participant>>),
@@ -111,9 +75,6 @@ pub(crate) struct Before<'a> {
     pub(crate) protocol: &'a Protocol,
 }
 
-/// Where a transaction's receipt stands: height and index.
-pub(crate) type ReceiptPlace = (u64, u32);
-
 /// The state while a block executes. Accounts, ids and references go by their places in the block's [`Plan`].
 pub(crate) struct Working<'a> {
     participants: Participants<'a>,
@@ -143,6 +104,9 @@ pub(crate) struct Working<'a> {
     assets: BTreeMap<Asset, AssetRecord>,
     references: Vec<(Digest, Option<ReferenceRecord>)>,
     taken: Vec<usize>,
+    codes: Vec<CodeSlot>,
+    /// Codes that the block paid, in order.
+    paid: Vec<usize>,
     balances_before: BTreeMap<Asset, u128>,
     undo: Vec<Undo>,
 }
@@ -158,6 +122,8 @@ pub(crate) struct Outcome {
     pub(crate) assets: BTreeMap<Asset, AssetRecord>,
     /// References taken, in order.
     pub(crate) taken: Vec<(Digest, ReferenceRecord)>,
+    /// Codes paid, in order.
+    pub(crate) paid: Vec<(u64, Digest, PaidCode)>,
     /// Sums over the loaded accounts before the block.
     pub(crate) balances_before: BTreeMap<Asset, u128>,
     /// Participants that the block admitted or changed.
@@ -184,80 +150,12 @@ pub(crate) fn add_balances(sums: &mut BTreeMap<Asset, u128>, account: &Account) 
     Ok(())
 }
 
-/// The values of a block, in the order of its keys, as what they stand for.
-struct Values {
-    slots: Vec<Slot>,
-    timed: Vec<TimedSlot>,
-    aliases: Vec<AliasSlot>,
-    ids: Vec<Option<ReceiptPlace>>,
-    references: Vec<(Digest, Option<ReferenceRecord>)>,
-}
-
-impl Values {
-    fn read(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, tree: &Tree) -> Result<Self, Fatal> {
-        if values.len() != plan.keys().len() {
-            return Err(Fatal::Bound("values of a block"));
-        }
-        let mut values = values.into_iter();
-        let slots = plan.accounts.iter().zip(values.by_ref());
-        let slots = slots.map(|(id, value)| slot(*id, value, tree)).collect::<Result<_, _>>()?;
-        let timed = plan.timed.iter().zip(values.by_ref());
-        let timed = timed.map(|(id, value)| timed_slot(*id, value, tree)).collect::<Result<_, _>>()?;
-        let aliases = plan.aliases.iter().zip(values.by_ref()).map(|(alias, stored)| {
-            let value = leaf(StateKey::Alias(*alias), stored.as_deref(), tree)?;
-            Ok::<_, Fatal>(AliasSlot { alias: *alias, stored, value })
-        });
-        let aliases = aliases.collect::<Result<_, _>>()?;
-        let ids = plan.ids.iter().zip(values.by_ref());
-        let ids = ids.map(|((hour, id), value)| {
-            let key = StateKey::Transaction { hour: *hour, id: *id };
-            value.map(|value| receipt_place(&value).map_err(|error| Fatal::Corrupt { key, error })).transpose()
-        });
-        let ids = ids.collect::<Result<_, _>>()?;
-        let references = plan.references.iter().zip(values).map(|(scope, value)| {
-            let record = value.map(|value| {
-                let key = StateKey::Reference(*scope);
-                ReferenceRecord::decode(&value).map_err(|error| Fatal::Corrupt { key, error })
-            });
-            Ok::<_, Fatal>((*scope, record.transpose()?))
-        });
-        Ok(Values { slots, timed, aliases, ids, references: references.collect::<Result<_, _>>()? })
-    }
-}
-
-/// The value of a leaf.
-fn leaf<T: Canonical>(key: StateKey, stored: Option<&[u8]>, tree: &Tree) -> Result<Option<T>, Fatal> {
-    match stored {
-        Some(value) => T::decode(value).map(Some).map_err(|error| Fatal::Corrupt { key, error }),
-        // Not loaded by mistake, or lost: the tree knows better than a rejection for ever in the receipts.
-        None if tree.contains(&key.path()) => Err(Fatal::NotCommitted(key)),
-        None => Ok(None),
-    }
-}
-
-fn slot(id: AccountId, stored: Option<Vec<u8>>, tree: &Tree) -> Result<Slot, Fatal> {
-    let account = leaf(StateKey::Account(id), stored.as_deref(), tree)?;
-    Ok(Slot { id, participant: id.participant(), stored, account, written: false })
-}
-
-fn timed_slot(id: Digest, stored: Option<Vec<u8>>, tree: &Tree) -> Result<TimedSlot, Fatal> {
-    let value = leaf(StateKey::Timed(id), stored.as_deref(), tree)?;
-    Ok(TimedSlot { id, stored, value })
-}
-
-fn receipt_place(value: &[u8]) -> Result<ReceiptPlace, CodecError> {
-    let mut reader = tonle_crypto::Reader::new(value);
-    let place = (reader.u64()?, reader.u32()?);
-    reader.finish()?;
-    Ok(place)
-}
-
 impl<'a> Working<'a> {
     /// The state before a block: `values` are those of the plan's keys, in their order.
     pub(crate) fn new(plan: &Plan<'_>, values: Vec<Option<Vec<u8>>>, before: Before<'a>) -> Result<Self, Fatal> {
         let Before { tree, participants, assets, validators, docket, deadlines, .. } = before;
         let Before { parameters, proposals, protocol, .. } = before;
-        let Values { slots, timed, aliases, ids, references } = Values::read(plan, values, tree)?;
+        let Values { slots, timed, aliases, ids, references, codes } = Values::read(plan, values, tree)?;
         let mut balances_before = BTreeMap::new();
         for account in slots.iter().filter_map(|slot| slot.account.as_ref()) {
             add_balances(&mut balances_before, account)?;
@@ -283,6 +181,8 @@ impl<'a> Working<'a> {
             assets: assets.clone(),
             references,
             taken: Vec::new(),
+            codes,
+            paid: Vec::new(),
             balances_before,
             undo: Vec::new(),
         })
@@ -454,6 +354,22 @@ impl<'a> Working<'a> {
         }
     }
 
+    /// Pays a dynamic code, by the operation whose result will stand at `location`.
+    pub(crate) fn pay_code(&mut self, place: usize, location: ReceiptLocation) -> Result<(), RejectionCode> {
+        if self.codes.get(place).is_none_or(|slot| slot.paid.is_some()) {
+            return Err(RejectionCode::KhqrPaid);
+        }
+        self.set_paid(place, Some(PaidCode::at(&location)));
+        self.undo.push(Undo::Code(place));
+        self.paid.push(place);
+        Ok(())
+    }
+    fn set_paid(&mut self, place: usize, paid: Option<PaidCode>) {
+        if let Some(slot) = self.codes.get_mut(place) {
+            slot.paid = paid;
+        }
+    }
+
     /// Adds a participant, or replaces its record.
     pub(crate) fn set_participant(&mut self, participant: Participant) {
         let id = participant.id;
@@ -547,6 +463,10 @@ impl<'a> Working<'a> {
                 Undo::Proposal(id, None) => drop(self.drafted.remove(&id)),
                 Undo::Protocol(before) => self.new_protocol = before,
                 Undo::Reported(id) => self.docket.take_back(&id),
+                Undo::Code(place) => {
+                    self.paid.pop();
+                    self.set_paid(place, None);
+                }
                 Undo::Reference(place, before) => {
                     self.taken.pop();
                     if let Some((_, standing)) = self.references.get_mut(place) {
@@ -566,6 +486,11 @@ impl<'a> Working<'a> {
             Some((*scope, (*record)?))
         });
         let taken = taken.collect();
+        let paid = self.paid.iter().filter_map(|place| {
+            let slot = self.codes.get(*place)?;
+            Some((slot.hour, slot.code, slot.paid?))
+        });
+        let paid = paid.collect();
         let (validators, reported) = (self.validators.set, self.docket.finish());
         let (participants, proposals, protocol) = (changed, drafted, self.new_protocol);
         Outcome {
@@ -575,6 +500,7 @@ impl<'a> Working<'a> {
             parameters,
             assets,
             taken,
+            paid,
             balances_before,
             participants,
             filled,

@@ -125,6 +125,12 @@ fn busy() -> Ledger {
                 })
                 .collect();
             ledger.execute(transactions);
+            let codes = (0..3).map(|number| {
+                let bill = format!("h{hour} n{number} t{}", ledger.now_ms);
+                pay_bob(&code("bob@acleda", "KHR", Some("1"), ledger.now_ms + HOUR_MS, &bill), "alice@aba", 100)
+            });
+            let result = ledger.run(codes.collect(), &["aba"]);
+            assert!(matches!(result, TransactionResult::Executed(_)), "{result:?}");
         }
         ledger.now_ms += HOUR_MS / 2;
     }
@@ -148,6 +154,7 @@ fn buckets_lead_to_their_digests_and_back_to_their_values() {
     let ledger = busy();
     let buckets = buckets(&ledger);
     assert!(buckets.keys().any(|bucket| matches!(bucket, Bucket::Ids(_))), "{buckets:?}");
+    assert!(buckets.keys().any(|bucket| matches!(bucket, Bucket::Codes(_))), "{buckets:?}");
     assert!(buckets.keys().filter(|bucket| matches!(bucket, Bucket::References(_))).count() > 1, "{buckets:?}");
     let mut found = Values::new();
     for (bucket, digest) in &buckets {

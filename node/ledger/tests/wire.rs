@@ -250,8 +250,10 @@ fn state_keys_lead_back_from_their_bytes_and_order_as_them() {
         StateKey::Account(id("alice@aba")),
         StateKey::Validators,
         StateKey::Offence(digest),
+        StateKey::CodeBucket(500_002),
         StateKey::Transaction { hour: 500_002, id: TransactionId::new(digest) },
         StateKey::Reference(digest),
+        StateKey::Code { hour: 500_002, code: digest },
     ];
     for key in keys {
         assert_eq!(StateKey::from_bytes(&key.to_bytes()), Some(key));
@@ -261,8 +263,8 @@ fn state_keys_lead_back_from_their_bytes_and_order_as_them() {
     }
     assert!(keys.is_sorted_by_key(StateKey::to_bytes));
     assert!(keys.is_sorted());
-    let (from, to) = Change::id_range(500_002);
-    assert!((from..to).contains(&keys[8].to_bytes()));
+    let in_range = |(from, to): (Vec<u8>, Vec<u8>), key: &StateKey| (from..to).contains(&key.to_bytes());
+    assert!(in_range(Change::id_range(500_002), &keys[9]) && in_range(Change::code_range(500_002), &keys[11]));
 }
 
 proptest! {

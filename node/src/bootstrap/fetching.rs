@@ -2,7 +2,8 @@
 //! verified before it is given on; who gives anything else is asked for nothing more.
 //!
 //! Bounds: [`UNDER_WAY_MAX`] answers of at most `bounds::MESSAGE_BYTES_MAX` each (35 MiB in all), 17 stretches of the tree,
-//! and one task for each hour of ids or references that the state has (at most 195).
+//! and one task for each hour of ids, references or paid codes that the state has (at most 195, and 2,161 for codes that
+//! expire within 90 days).
 //!
 //! It must not know the network, the disk or a clock: time is an argument.
 

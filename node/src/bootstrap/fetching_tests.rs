@@ -44,11 +44,7 @@ impl Server {
         for bucket in [5u64].map(Bucket::Ids).into_iter().chain((0..4).map(Bucket::References)) {
             let held = values.iter().filter(|(key, value)| Bucket::holding(key, value) == Some(bucket));
             let order = BucketOrder::new(bucket, held.map(|(key, value)| (*key, value.clone()))).unwrap();
-            let key = match bucket {
-                Bucket::Ids(hour) => StateKey::IdBucket(hour),
-                Bucket::References(hour) => StateKey::ReferenceBucket(hour),
-            };
-            values.insert(key, order.digest().as_bytes().to_vec());
+            values.insert(bucket.key(), order.digest().as_bytes().to_vec());
             orders.insert(bucket, order);
         }
         let outline = Outline::new(values.iter().map(|(key, value)| (*key, value.clone())), CHUNK_BYTES);

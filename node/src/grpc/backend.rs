@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use tonle_consensus::{Epoch, Header, QuorumCertificate, Validator, ValidatorIndex, View};
 use tonle_crypto::{Digest, PublicKey, Verified};
+use tonle_khqr::Md5;
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Alias, Asset, Genesis, Parameters, ParticipantId, Proposal, Receipt, Rejection,
-    SignedTransaction, Timed, TransactionId, Validators,
+    Account, AccountId, AccountProof, Alias, Asset, Genesis, KhqrPayment, Parameters, ParticipantId, Proposal, Receipt,
+    Rejection, SignedTransaction, Timed, TransactionId, Validators,
 };
 use tonle_replica::Offence;
 
 use crate::event_loop::Shared;
-use crate::storage::KeptMisbehaviour;
+use crate::storage::{KeptMisbehaviour, PaymentPlace};
 
 /// What does not change while the node runs.
 #[derive(Debug, Clone)]
@@ -184,6 +185,28 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`ArchiveFailed`].
     fn history(&self, account: AccountId, before: (u64, u32), max: usize) -> Result<Vec<(u64, u32)>, ArchiveFailed>;
+
+    /// Payments by KHQR codes of this MD5, newest first, at most `max`: those strictly before `before`, or all.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn khqr_payments(
+        &self,
+        md5: Md5,
+        before: Option<PaymentPlace>,
+        max: usize,
+    ) -> Result<Vec<KhqrPayment>, ArchiveFailed>;
+
+    /// The same oldest first: those strictly after `after`, or all.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn khqr_payments_after(
+        &self,
+        md5: Md5,
+        after: Option<PaymentPlace>,
+        max: usize,
+    ) -> Result<Vec<KhqrPayment>, ArchiveFailed>;
 
     /// An account, and the height after which it is so.
     ///

@@ -1,5 +1,5 @@
 //! The thread that holds one snapshot and serves its chunks. What it needs to find them is made when the first is asked
-//! for, and kept: about 50 bytes for each account, and one hour of ids or some of references at a time. It must not know
+//! for, and kept: about 50 bytes for each account, and one hour of ids, one of paid codes and some of references at a time. It must not know
 //! who asks.
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(super) fn hold(database: &Arc<Database>, begun: &SyncSender<()>, asked: &Rec
     let references = database.hold_references();
     // Whoever waits for it may be gone with the process.
     let _ = begun.send(());
-    let mut shelf = Shelf { view, outline: None, ids: None, references: BTreeMap::new() };
+    let mut shelf = Shelf { view, outline: None, ids: None, codes: None, references: BTreeMap::new() };
     while let Ok(Asked { query, reply }) = asked.recv() {
         let found = shelf.serve(&query).unwrap_or_else(|error| {
             tracing::error!(%error, "cannot serve a snapshot from disk");
@@ -43,6 +43,7 @@ struct Shelf<'a> {
     view: View<'a>,
     outline: Option<Outline>,
     ids: Option<(u64, BucketOrder)>,
+    codes: Option<(u64, BucketOrder)>,
     references: BTreeMap<u64, BucketOrder>,
 }
 
@@ -72,6 +73,12 @@ impl Shelf<'_> {
                     self.ids = self.view.id_order(hour, ORDER_BYTES_MAX)?.map(|order| (hour, order));
                 }
                 self.ids.as_ref().map(|(_, order)| order)
+            }
+            Bucket::Codes(hour) => {
+                if self.codes.as_ref().is_none_or(|(held, _)| *held != hour) {
+                    self.codes = self.view.code_order(hour, ORDER_BYTES_MAX)?.map(|order| (hour, order));
+                }
+                self.codes.as_ref().map(|(_, order)| order)
             }
             Bucket::References(hour) => {
                 if !self.references.contains_key(&hour) {

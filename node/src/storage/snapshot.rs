@@ -54,14 +54,30 @@ impl View<'_> {
     /// # Errors
     /// [`Error`].
     pub fn id_order(&self, hour: u64, bytes_max: usize) -> Result<Option<BucketOrder>, Error> {
-        let (from, to) = Change::id_range(hour);
+        self.hour_order(Bucket::Ids(hour), Change::id_range(hour), bytes_max)
+    }
+
+    /// The same of the KHQR codes that were paid and expire in an hour.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn code_order(&self, hour: u64, bytes_max: usize) -> Result<Option<BucketOrder>, Error> {
+        self.hour_order(Bucket::Codes(hour), Change::code_range(hour), bytes_max)
+    }
+
+    fn hour_order(
+        &self,
+        bucket: Bucket,
+        (from, to): (Vec<u8>, Vec<u8>),
+        bytes_max: usize,
+    ) -> Result<Option<BucketOrder>, Error> {
         let mut values = Vec::new();
         let max = bytes_max.checked_div(VALUE_BYTES).unwrap_or(0);
         self.each_value(from, to, |key, value| {
             values.push((key, value));
             values.len() <= max
         })?;
-        if values.len() > max { Ok(None) } else { self.order(Bucket::Ids(hour), values).map(Some) }
+        if values.len() > max { Ok(None) } else { self.order(bucket, values).map(Some) }
     }
 
     /// The orders of the references taken in the hour `first` and in as many after it as take `bytes_max` to make; none

@@ -13,7 +13,9 @@ use tonle_replica::{Batch, CertifiedBlock, FinalBlock};
 
 use super::forgetting::Forgetting;
 use super::tables::transactions;
-use super::tables::{Outcome, Tip, batches, blocks, epochs, history, metadata, outcomes, place_key, receipts, state};
+use super::tables::{
+    Outcome, Tip, batches, blocks, epochs, history, khqr, metadata, outcomes, place_key, receipts, state,
+};
 use super::{Database, Error};
 
 /// Applies the ledger's changes to a write.
@@ -24,6 +26,10 @@ pub(super) fn put_changes(batch: &mut WriteBatch, family: &ColumnFamily, forgett
             Change::Delete(key) => batch.delete_cf(family, key.to_bytes()),
             Change::DropIds { hour } => {
                 let (from, to) = Change::id_range(*hour);
+                batch.delete_range_cf(family, from, to);
+            }
+            Change::DropCodes { hour } => {
+                let (from, to) = Change::code_range(*hour);
                 batch.delete_range_cf(family, from, to);
             }
             Change::ForgetReferences { before_ms } => {
@@ -52,6 +58,7 @@ pub struct PendingWrites {
     // What the pending blocks changed, over what the database holds.
     values: BTreeMap<StateKey, Option<Vec<u8>>>,
     dropped_hours: BTreeSet<u64>,
+    dropped_codes: BTreeSet<u64>,
     located: BTreeSet<TransactionId>,
     // The last row of the epochs, written or pending.
     last_set: (u64, Vec<Validator>),
@@ -80,6 +87,7 @@ impl PendingWrites {
             recent: Vec::new(),
             values: BTreeMap::new(),
             dropped_hours: BTreeSet::new(),
+            dropped_codes: BTreeSet::new(),
             located: BTreeSet::new(),
             last_set,
         })
@@ -125,6 +133,7 @@ impl PendingWrites {
     fn is_dropped(&self, key: &StateKey) -> bool {
         match key {
             StateKey::Transaction { hour, .. } => self.dropped_hours.contains(hour),
+            StateKey::Code { hour, .. } => self.dropped_codes.contains(hour),
             StateKey::Point
             | StateKey::Participant(_)
             | StateKey::Asset(_)
@@ -138,6 +147,7 @@ impl PendingWrites {
             | StateKey::Alias(_)
             | StateKey::Proposal(_)
             | StateKey::Protocol
+            | StateKey::CodeBucket(_)
             | StateKey::Reference(_) => false,
         }
     }
@@ -224,6 +234,10 @@ impl PendingWrites {
         for entry in &executed.history {
             self.batch.put_cf(family, history::key(&entry.account, entry.height, entry.index), []);
         }
+        let family = database.family(khqr::KHQR)?;
+        for payment in &executed.khqr {
+            self.batch.put_cf(family, khqr::key(payment.md5(), payment.location.place()), payment.encode());
+        }
         Ok(())
     }
 
@@ -250,6 +264,10 @@ impl PendingWrites {
                     self.dropped_hours.insert(*hour);
                     self.values.retain(|key, _| !matches!(key, StateKey::Transaction { hour: of, .. } if of == hour));
                 }
+                Change::DropCodes { hour } => {
+                    self.dropped_codes.insert(*hour);
+                    self.values.retain(|key, _| !matches!(key, StateKey::Code { hour: of, .. } if of == hour));
+                }
                 Change::ForgetReferences { .. } => {}
             }
         }
@@ -266,6 +284,7 @@ impl PendingWrites {
         self.recent.clear();
         self.values.clear();
         self.dropped_hours.clear();
+        self.dropped_codes.clear();
         self.located.clear();
         Ok(())
     }

@@ -10,7 +10,7 @@ const PURE: [(&str, &[&str]); 6] = [
     ("consensus/crypto", &["blake3", "ed25519-dalek", "thiserror", "zeroize"]),
     ("consensus", &["thiserror", "tonle-crypto"]),
     ("node/khqr", &["md-5", "png", "qrcode"]),
-    ("node/ledger", &["thiserror", "tonle-crypto"]),
+    ("node/ledger", &["thiserror", "tonle-crypto", "tonle-khqr"]),
     ("node/replica", &["thiserror", "tonle-consensus", "tonle-crypto", "tonle-ledger"]),
     (
         "devnet/simulator",

@@ -9,6 +9,7 @@ mod bank_transfer;
 mod exchange;
 mod fields;
 mod hold;
+mod khqr;
 mod limits;
 mod mandate;
 mod misbehaviour;
@@ -29,6 +30,7 @@ pub use alias::{MoveAlias, RemoveAlias, SetAlias};
 pub use bank_transfer::{Progress, SendToBank, TrackTransfer};
 pub use exchange::{OfferQuote, TakeQuote};
 pub use hold::{CaptureHold, PlaceHold, ReleaseHold};
+pub use khqr::{KHQR_BYTES_MAX, KHQR_LIFE_MAX_MS, PayKhqr, khqr_id};
 pub use limits::SetLimits;
 pub use mandate::{Collect, GrantMandate, RevokeMandate};
 pub use misbehaviour::ReportMisbehaviour;
@@ -161,6 +163,11 @@ pub(crate) trait Act {
     fn alias(&self) -> Option<Digest> {
         None
     }
+    /// The KHQR code that it pays, when that can be paid once only: the hour since the Unix epoch in which it expires, and
+    /// its digest.
+    fn code(&self) -> Option<(u64, Digest)> {
+        None
+    }
     /// Its reference, when it has one, and what makes another operation with this reference the same.
     fn instruction(&self) -> Option<Instruction<'_>> {
         None
@@ -197,6 +204,9 @@ impl<T: Act> Act for Box<T> {
     }
     fn alias(&self) -> Option<Digest> {
         self.as_ref().alias()
+    }
+    fn code(&self) -> Option<(u64, Digest)> {
+        self.as_ref().code()
     }
     fn instruction(&self) -> Option<Instruction<'_>> {
         self.as_ref().instruction()
@@ -357,6 +367,8 @@ operations! {
     43 OfferQuote(Box<OfferQuote>) = "offer_quote",
     /// Take a quote: both sides pay at once or neither.
     44 TakeQuote(Box<TakeQuote>) = "take_quote",
+    /// Pay by a KHQR code; a dynamic one is paid once.
+    50 PayKhqr(Box<PayKhqr>) = "pay_khqr",
 }
 
 impl Operation {

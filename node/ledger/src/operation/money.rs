@@ -2,7 +2,8 @@
 //!
 //! Must not know: which operation moves it.
 
-use crate::working::{Slot, Working};
+use crate::slots::Slot;
+use crate::working::Working;
 use crate::{Account, AccountKind, AccountStatus, Amount, Asset, Balance, BalanceAfter, Mode, RejectionCode, Spent};
 
 pub(super) fn check_amount(working: &Working<'_>, amount: Amount, asset: Asset) -> Result<(), RejectionCode> {

@@ -10,7 +10,7 @@ use tonle_crypto::Digest;
 
 use super::fields::{Parsed, text_bytes};
 use super::money::{check_accounts, check_amount, credit, take};
-use super::{AcceptRequest, Act, Applied, Collect, Decode, Scene, Transfer};
+use super::{AcceptRequest, Act, Applied, Collect, Decode, PayKhqr, Scene, Transfer};
 use crate::protobuf::{Encoder, Fields};
 use crate::reference::{Instruction, Scope, hour, hour_end_ms, references_expired};
 use crate::timed::{Returned, Timed, TimedContent, TimedKind};
@@ -25,16 +25,19 @@ pub enum PaymentKind {
     Request,
     /// A [`Collect`].
     Collection,
+    /// A [`PayKhqr`].
+    Khqr,
 }
 
 impl PaymentKind {
-    /// The number on the wire: 1 to 3.
+    /// The number on the wire: 1 to 4.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
             PaymentKind::Transfer => 1,
             PaymentKind::Request => 2,
             PaymentKind::Collection => 3,
+            PaymentKind::Khqr => 4,
         }
     }
     /// The kind of a number.
@@ -44,6 +47,7 @@ impl PaymentKind {
             1 => Some(PaymentKind::Transfer),
             2 => Some(PaymentKind::Request),
             3 => Some(PaymentKind::Collection),
+            4 => Some(PaymentKind::Khqr),
             _ => None,
         }
     }
@@ -57,12 +61,12 @@ impl PaymentKind {
 ///                  string asset = 3; uint64 amount_minor = 4;
 ///                  string instruction_ref = 5;          // of the return; 0 to 64 printable ASCII
 ///                  string reason = 6;                   // 0 to 35 printable ASCII
-///                  PaymentKind original_kind = 7;       // TRANSFER 1, REQUEST 2, COLLECTION 3
+///                  PaymentKind original_kind = 7;       // TRANSFER 1, REQUEST 2, COLLECTION 3, KHQR 4
 ///                  string original_ref = 8;             // the payment's instruction reference
 ///                  uint64 original_amount_minor = 9;
 ///                  string original_purpose = 10;        // of a transfer
-///                  string original_external_ref = 11;   // of a transfer
-///                  string original_agreement_ref = 12; }  // the request's or the mandate's reference
+///                  string original_external_ref = 11;   // of a transfer or a payment by code
+///                  string original_agreement_ref = 12; }  // the request's or the mandate's reference; the code's digest
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Return {
@@ -86,9 +90,10 @@ pub struct Return {
     pub original_amount: Amount,
     /// Its purpose, when it was a transfer with one.
     pub original_purpose: Option<Text<35>>,
-    /// Its external reference, when it was a transfer with one.
+    /// Its external reference, when it was a transfer or a payment by code with one.
     pub original_external_ref: Option<Reference>,
-    /// The reference of the request or mandate that it was under; none for a transfer.
+    /// The reference of the request or mandate that it was under; of a payment by code, the code's [`crate::khqr_id`] in 64
+    /// hexadecimal digits; none for a transfer.
     pub original_agreement_ref: Option<Reference>,
 }
 
@@ -96,7 +101,7 @@ impl Return {
     /// The account whose reference the payment's was.
     const fn original_account(&self) -> AccountId {
         match self.original_kind {
-            PaymentKind::Transfer | PaymentKind::Request => self.to,
+            PaymentKind::Transfer | PaymentKind::Request | PaymentKind::Khqr => self.to,
             PaymentKind::Collection => self.from,
         }
     }
@@ -121,6 +126,12 @@ impl Return {
                 let mandate_ref = self.original_agreement_ref.clone()?;
                 let original = Collect { from, to, asset, amount, mandate_ref, instruction_ref };
                 original.instruction().map(|instruction| instruction.content)
+            }
+            PaymentKind::Khqr => {
+                let khqr = Digest::from_hex(self.original_agreement_ref.as_ref()?.as_str())?;
+                let (sides, external_ref) = ([&from, &to], self.original_external_ref.as_ref());
+                let original = PayKhqr::instruction_of(sides, (asset, amount), &khqr, external_ref, &self.original_ref);
+                Some(original.content)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The live transaction ids and instruction references of one hour, in pieces that prove themselves.
+//! The live transaction ids, instruction references and paid codes of one hour, in pieces that prove themselves.
 //!
 //! A bucket's digest chains what each block added: `digest = H(digest before ‖ the block's entries)`. Read backwards, each
 //! block's entries are proven by the digest that follows them, and name the digest that proves what came before. So a
@@ -11,22 +11,30 @@ use std::collections::BTreeMap;
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
 use super::{BUCKET_GROUP_BYTES_MAX, CHUNK_BYTES};
-use crate::executor::{ID_BUCKET, REFERENCE_BUCKET};
 use crate::proof::ProofInvalid;
 use crate::reference::{ReferenceRecord, hour};
+use crate::slots::PaidCode;
 use crate::{Fatal, StateKey, TransactionId};
 
-/// Bytes of an entry: `id 32 ‖ height 8 ‖ index 4`, and `scope 32 ‖ record 88`.
+/// A bucket's running digest: `derive_key(context, digest before ‖ entries of the block in order)`, 32 zero bytes
+/// before the first. An id's entry is `id 32 B ‖ height u64 ‖ index u32`, a reference's `scope 32 B ‖ record`, a paid code's `digest 32 B ‖ record`.
+static ID_BUCKET: Domain = Domain::new("tonle v1 id bucket");
+static REFERENCE_BUCKET: Domain = Domain::new("tonle v1 reference bucket");
+static CODE_BUCKET: Domain = Domain::new("tonle v1 code bucket");
+
+/// Bytes of an entry: `id 32 ‖ height 8 ‖ index 4`, `scope 32 ‖ record 88`, and `code 32 ‖ record 16`.
 const ID_ENTRY_BYTES: usize = 44;
 const REFERENCE_ENTRY_BYTES: usize = 120;
+const CODE_ENTRY_BYTES: usize = 48;
 /// Most groups of a chunk: what [`CHUNK_BYTES`] holds of groups of one id.
 const GROUPS_MAX: usize = CHUNK_BYTES >> 6;
 
-/// One hour's ids or references.
+/// One hour's ids, references or paid codes.
 ///
 /// ```text
 /// 1 ‖ hour u64    the live transaction ids that expire in this hour since the Unix epoch
 /// 2 ‖ hour u64    the instruction references that were taken in it
+/// 3 ‖ hour u64    the KHQR codes that were paid and expire in it
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bucket {
@@ -34,6 +42,8 @@ pub enum Bucket {
     Ids(u64),
     /// The instruction references that were taken in it.
     References(u64),
+    /// The KHQR codes that were paid and expire in it.
+    Codes(u64),
 }
 
 impl Bucket {
@@ -43,6 +53,7 @@ impl Bucket {
         match key {
             StateKey::IdBucket(hour) => Some(Bucket::Ids(*hour)),
             StateKey::ReferenceBucket(hour) => Some(Bucket::References(*hour)),
+            StateKey::CodeBucket(hour) => Some(Bucket::Codes(*hour)),
             StateKey::Point
             | StateKey::Participant(_)
             | StateKey::Asset(_)
@@ -55,11 +66,22 @@ impl Bucket {
             | StateKey::Proposal(_)
             | StateKey::Protocol
             | StateKey::Transaction { .. }
-            | StateKey::Reference(_) => None,
+            | StateKey::Reference(_)
+            | StateKey::Code { .. } => None,
         }
     }
 
-    /// The bucket that this value is of; `None` when it is neither an id nor a reference, or does not decode.
+    /// The key of the state under which its digest stands.
+    #[must_use]
+    pub const fn key(self) -> StateKey {
+        match self {
+            Bucket::Ids(hour) => StateKey::IdBucket(hour),
+            Bucket::References(hour) => StateKey::ReferenceBucket(hour),
+            Bucket::Codes(hour) => StateKey::CodeBucket(hour),
+        }
+    }
+
+    /// The bucket that this value is of; `None` when it is none of an hour's, or does not decode.
     #[must_use]
     pub fn holding(key: &StateKey, value: &[u8]) -> Option<Self> {
         match key {
@@ -68,6 +90,7 @@ impl Bucket {
                 let taken_ms = value.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))?;
                 Some(Bucket::References(hour(taken_ms)))
             }
+            StateKey::Code { hour, .. } => Some(Bucket::Codes(*hour)),
             StateKey::Point
             | StateKey::Participant(_)
             | StateKey::Asset(_)
@@ -80,14 +103,16 @@ impl Bucket {
             | StateKey::Parameters
             | StateKey::Alias(_)
             | StateKey::Proposal(_)
-            | StateKey::Protocol => None,
+            | StateKey::Protocol
+            | StateKey::CodeBucket(_) => None,
         }
     }
 
-    const fn domain(self) -> &'static Domain {
+    pub(crate) const fn domain(self) -> &'static Domain {
         match self {
             Bucket::Ids(_) => &ID_BUCKET,
             Bucket::References(_) => &REFERENCE_BUCKET,
+            Bucket::Codes(_) => &CODE_BUCKET,
         }
     }
 
@@ -95,6 +120,7 @@ impl Bucket {
         match self {
             Bucket::Ids(_) => ID_ENTRY_BYTES,
             Bucket::References(_) => REFERENCE_ENTRY_BYTES,
+            Bucket::Codes(_) => CODE_ENTRY_BYTES,
         }
     }
 
@@ -105,6 +131,7 @@ impl Bucket {
         let key = match self {
             Bucket::Ids(hour) => StateKey::Transaction { hour, id: TransactionId::new(name) },
             Bucket::References(_) => StateKey::Reference(name),
+            Bucket::Codes(hour) => StateKey::Code { hour, code: name },
         };
         Some((key, value.to_vec()))
     }
@@ -115,12 +142,14 @@ impl Canonical for Bucket {
         match self {
             Bucket::Ids(hour) => writer.u8(1).u64(*hour),
             Bucket::References(hour) => writer.u8(2).u64(*hour),
+            Bucket::Codes(hour) => writer.u8(3).u64(*hour),
         };
     }
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         match reader.u8()? {
             1 => reader.u64().map(Bucket::Ids),
             2 => reader.u64().map(Bucket::References),
+            3 => reader.u64().map(Bucket::Codes),
             _ => Err(CodecError::Invalid("bucket")),
         }
     }
@@ -131,6 +160,7 @@ impl Canonical for Bucket {
 /// ```text
 /// digest before 32 B ‖ u32 length ‖ entries in order     entry = id 32 B ‖ height u64 ‖ index u32
 ///                                                              | scope 32 B ‖ reference record 88 B
+///                                                              | code 32 B ‖ height u64 ‖ index u32 ‖ operation u32
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketGroup {
@@ -262,6 +292,7 @@ fn name(key: &StateKey) -> Option<Digest> {
     match key {
         StateKey::Transaction { id, .. } => Some(*id.digest()),
         StateKey::Reference(scope) => Some(*scope),
+        StateKey::Code { code, .. } => Some(*code),
         StateKey::Point
         | StateKey::Participant(_)
         | StateKey::Asset(_)
@@ -274,7 +305,8 @@ fn name(key: &StateKey) -> Option<Digest> {
         | StateKey::Parameters
         | StateKey::Alias(_)
         | StateKey::Proposal(_)
-        | StateKey::Protocol => None,
+        | StateKey::Protocol
+        | StateKey::CodeBucket(_) => None,
     }
 }
 
@@ -283,6 +315,10 @@ fn place(value: &[u8]) -> Result<(u64, u32, u32), CodecError> {
     if value.len() == ID_ENTRY_BYTES.saturating_sub(32) {
         let mut reader = Reader::new(value);
         return Ok((reader.u64()?, reader.u32()?, 0));
+    }
+    if value.len() == CODE_ENTRY_BYTES.saturating_sub(32) {
+        let PaidCode { height, index, operation } = PaidCode::decode(value)?;
+        return Ok((height, index, operation));
     }
     let first = ReferenceRecord::decode(value)?.first;
     Ok((first.height, first.index, first.operation))

@@ -6,6 +6,7 @@
 mod accounts;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod khqr;
 mod payments;
 
 use fixture::*;
@@ -158,6 +159,7 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (EvidenceInvalid, On(accused, vec![spoilt(accuse("wing", 1)), accuse("aba", 1)])),
     ];
     rows.extend(payments::rows());
+    rows.extend(khqr::rows());
     rows.extend(accounts::rows());
     rows.extend(rows_of_governance());
     rows.extend([

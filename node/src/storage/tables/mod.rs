@@ -4,6 +4,7 @@ pub(super) mod batches;
 pub(super) mod blocks;
 pub(super) mod epochs;
 pub(super) mod history;
+pub(super) mod khqr;
 pub(super) mod metadata;
 pub(super) mod misbehaviour;
 pub(super) mod outcomes;
@@ -11,11 +12,12 @@ pub(super) mod receipts;
 pub(super) mod state;
 pub(super) mod transactions;
 
+pub use khqr::PaymentPlace;
 pub use metadata::Tip;
 pub use outcomes::Outcome;
 
 /// All column families of this schema.
-pub(super) const ALL: [&str; 11] = [
+pub(super) const ALL: [&str; 12] = [
     blocks::BLOCKS,
     blocks::DIGESTS,
     outcomes::OUTCOMES,
@@ -23,6 +25,7 @@ pub(super) const ALL: [&str; 11] = [
     receipts::RECEIPTS,
     transactions::TRANSACTIONS,
     history::HISTORY,
+    khqr::KHQR,
     state::STATE,
     metadata::METADATA,
     epochs::EPOCHS,
@@ -30,7 +33,7 @@ pub(super) const ALL: [&str; 11] = [
 ];
 
 /// The version of every layout in this folder together. A change of any of them raises it.
-pub(super) const SCHEMA_VERSION: u32 = 2;
+pub(super) const SCHEMA_VERSION: u32 = 3;
 
 /// A key of a height and an index.
 pub(super) fn place_key(height: u64, index: u32) -> [u8; 12] {
