@@ -7,12 +7,12 @@ use tonle_consensus::{QuorumCertificate, Validator};
 use tonle_crypto::Digest;
 use tonle_khqr::Md5;
 use tonle_ledger::{
-    Account, AccountId, AccountProof, Alias, Asset, KhqrPayment, Parameters, Proposal, Receipt, Timed, TransactionId,
-    Validators,
+    Account, AccountId, AccountProof, Alias, Asset, KhqrPayment, Parameters, Proposal, Receipt, ReceiptLocation,
+    Reference, Timed, TransactionId, Validators,
 };
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
-use crate::storage::{Database, Error, PaymentPlace};
+use crate::storage::{Database, Error, PaymentPlace, ReceiptPlace};
 
 /// The archive of one database.
 #[derive(Debug, Clone)]
@@ -111,6 +111,19 @@ impl Archive for DatabaseArchive {
         max: usize,
     ) -> Result<Vec<KhqrPayment>, ArchiveFailed> {
         self.database.view().khqr_payments_after(md5, after, max).map_err(|error| failed(&error))
+    }
+
+    fn history_after(
+        &self,
+        account: AccountId,
+        after: ReceiptPlace,
+        max: usize,
+    ) -> Result<Vec<ReceiptPlace>, ArchiveFailed> {
+        self.database.view().history_after(&account, after, max).map_err(|error| failed(&error))
+    }
+
+    fn instruction(&self, account: AccountId, reference: &Reference) -> Result<Option<ReceiptLocation>, ArchiveFailed> {
+        self.database.view().instruction(account, reference).map_err(|error| failed(&error))
     }
 
     fn account(&self, account: AccountId) -> Result<(Option<Account>, u64), ArchiveFailed> {

@@ -89,6 +89,7 @@ pub use proof::{AccountProof, ProofInvalid, ProofSource, StateProof, Terminal};
 pub use proposal::{PROPOSAL_LIFE_MAX_MS, PROPOSALS_MAX, PROPOSALS_PER_PARTICIPANT_MAX, PROPOSED_BYTES_MAX, Proposal};
 pub use protocol::{ACTIVATIONS_MAX, Activation, Protocol};
 pub use receipt::{BalanceAfter, OperationResult, Receipt, ReceiptLocation, TransactionResult};
+pub use reference::{instruction_key, instruction_location};
 pub use rejection::{Fault, Rejection, RejectionCode};
 pub use results::{ReceiptProof, ReceiptsTree, first_results_root, next_results_root};
 pub use snapshot::{

@@ -9,7 +9,7 @@
 
 use tonle_crypto::{Canonical, CodecError, Digest, Domain, Reader, Writer};
 
-use crate::{AccountId, Asset, ParticipantId, REFERENCE_LIFE_MS, ReceiptLocation, Reference};
+use crate::{AccountId, Asset, ParticipantId, REFERENCE_LIFE_MS, ReceiptLocation, Reference, StateKey};
 
 static SCOPE: Domain = Domain::new("tonle v1 instruction reference");
 static CONTENT: Domain = Domain::new("tonle v1 instruction content");
@@ -81,6 +81,21 @@ impl Scope {
         writer.bytes(reference.as_str().as_bytes());
         Some(SCOPE.digest(&writer.finish()))
     }
+}
+
+/// Where the state records which instruction of an account took a reference. The value is there for at least 7 days of block
+/// time.
+#[must_use]
+pub fn instruction_key(account: AccountId, reference: &Reference) -> Option<StateKey> {
+    Scope::Account(account).digest(reference, |_| None).map(StateKey::Reference)
+}
+
+/// Where the result stands of the instruction that a value under an [`instruction_key`] is about.
+///
+/// # Errors
+/// [`CodecError`] for bytes that are no such value.
+pub fn instruction_location(value: &[u8]) -> Result<ReceiptLocation, CodecError> {
+    ReferenceRecord::decode(value).map(|record| record.first)
 }
 
 /// What an operation with a reference is known by.

@@ -12,12 +12,12 @@ use tonle_crypto::{Digest, PublicKey, Verified};
 use tonle_khqr::Md5;
 use tonle_ledger::{
     Account, AccountId, AccountProof, Alias, Asset, Genesis, KhqrPayment, Parameters, ParticipantId, Proposal, Receipt,
-    Rejection, SignedTransaction, Timed, TransactionId, Validators,
+    ReceiptLocation, Reference, Rejection, SignedTransaction, Timed, TransactionId, Validators,
 };
 use tonle_replica::Offence;
 
 use crate::event_loop::Shared;
-use crate::storage::{KeptMisbehaviour, PaymentPlace};
+use crate::storage::{KeptMisbehaviour, PaymentPlace, ReceiptPlace};
 
 /// What does not change while the node runs.
 #[derive(Debug, Clone)]
@@ -207,6 +207,23 @@ pub trait Archive: Send + Sync + 'static {
         after: Option<PaymentPlace>,
         max: usize,
     ) -> Result<Vec<KhqrPayment>, ArchiveFailed>;
+
+    /// Where the receipts that concern `account` stand: oldest first, at most `max`, all strictly after `after`.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn history_after(
+        &self,
+        account: AccountId,
+        after: ReceiptPlace,
+        max: usize,
+    ) -> Result<Vec<ReceiptPlace>, ArchiveFailed>;
+
+    /// Where the result stands of the instruction that took a reference of an account.
+    ///
+    /// # Errors
+    /// [`ArchiveFailed`].
+    fn instruction(&self, account: AccountId, reference: &Reference) -> Result<Option<ReceiptLocation>, ArchiveFailed>;
 
     /// An account, and the height after which it is so.
     ///

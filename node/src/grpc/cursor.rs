@@ -1,7 +1,8 @@
 //! Opaque cursors: where a list goes on, at which height it is pinned, and which list it belongs to.
 //!
 //! ```text
-//! version 1 | list digest (8 bytes) | pinned height (8) | height (8) | index (4) | check (8)      in hexadecimal
+//! version 2 | list digest (8 bytes) | pinned height (8) | height (8) | index (4) | operation (4) | check (8)
+//!                                                                                              in hexadecimal
 //! ```
 //! The list digest binds a cursor to the list that it was made for. The check finds a damaged cursor; it is no secret:
 //! a client that forges a cursor gets a page that it could have asked for anyway.
@@ -22,6 +23,8 @@ pub(super) struct Cursor {
     pub(super) height: u64,
     /// And its index in the block; 0 for lists of blocks.
     pub(super) index: u32,
+    /// And its operation; 0 for lists of blocks and of transactions.
+    pub(super) operation: u32,
 }
 
 impl Cursor {
@@ -49,14 +52,15 @@ impl Cursor {
 
 impl Canonical for Cursor {
     fn encode_to(&self, writer: &mut Writer) {
-        writer.u8(1).raw(&self.list).u64(self.pinned).u64(self.height).u32(self.index);
+        writer.u8(2).raw(&self.list).u64(self.pinned).u64(self.height).u32(self.index).u32(self.operation);
     }
 
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        if reader.u8()? != 1 {
+        if reader.u8()? != 2 {
             return Err(CodecError::Invalid("cursor version"));
         }
-        Ok(Cursor { list: reader.array()?, pinned: reader.u64()?, height: reader.u64()?, index: reader.u32()? })
+        let (list, pinned, height) = (reader.array()?, reader.u64()?, reader.u64()?);
+        Ok(Cursor { list, pinned, height, index: reader.u32()?, operation: reader.u32()? })
     }
 }
 
@@ -75,7 +79,7 @@ mod tests {
     #[test]
     fn a_cursor_serves_its_own_list_only_and_undamaged_only() {
         let list = Cursor::list("account", b"alice@aba");
-        let cursor = Cursor { list, pinned: 9, height: 7, index: 3 };
+        let cursor = Cursor { list, pinned: 9, height: 7, index: 3, operation: 2 };
         let text = cursor.to_text();
         assert_eq!(Cursor::from_text(&text, list), Some(cursor));
         assert_eq!(Cursor::from_text(&text, Cursor::list("account", b"bob@wing")), None);

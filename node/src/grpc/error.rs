@@ -91,15 +91,17 @@ pub enum ApiError {
         /// The highest height that can be proven here.
         provable: u64,
     },
-    /// The client takes blocks more slowly than they become final.
+    /// No final payment was made by the code, as far as this node has executed.
+    PaymentNotFound,
+    /// The client takes a stream's messages more slowly than they come.
     SlowConsumer {
-        /// The height to resume from.
-        resume: u64,
+        /// Where to resume.
+        resume: Resume,
     },
     /// The node is shutting down.
     ShuttingDown {
-        /// The height to resume a stream from.
-        resume: Option<u64>,
+        /// Where to resume a stream.
+        resume: Option<Resume>,
     },
     /// The node has halted and takes no transactions; another node may.
     Halted,
@@ -109,6 +111,25 @@ pub enum ApiError {
     Starting(Stage),
     /// The node's own failure. Its log says what; the client is not told.
     Internal,
+}
+
+/// Where a stream goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resume {
+    /// At this height.
+    Height(u64),
+    /// Behind this cursor.
+    Cursor(String),
+}
+
+impl Resume {
+    /// The request's field, and what to put there.
+    fn entry(&self) -> (&'static str, String) {
+        match self {
+            Resume::Height(height) => ("from_height", height.to_string()),
+            Resume::Cursor(cursor) => ("cursor", cursor.clone()),
+        }
+    }
 }
 
 impl ApiError {
@@ -144,6 +165,7 @@ impl ApiError {
             | ApiError::AccountNotFound
             | ApiError::AgreementNotFound
             | ApiError::AliasNotFound
+            | ApiError::PaymentNotFound
             | ApiError::BlockNotFound { .. } => Code::NotFound,
             ApiError::Pruned { .. } => Code::OutOfRange,
             ApiError::NotFinalYet { .. } => Code::DeadlineExceeded,
@@ -173,6 +195,7 @@ impl ApiError {
             ApiError::AccountNotFound => "ACCOUNT_NOT_FOUND",
             ApiError::AgreementNotFound => "AGREEMENT_NOT_FOUND",
             ApiError::AliasNotFound => "ALIAS_NOT_FOUND",
+            ApiError::PaymentNotFound => "PAYMENT_NOT_FOUND",
             ApiError::BlockNotFound { .. } => "BLOCK_NOT_FOUND",
             ApiError::Pruned { .. } => "PRUNED",
             ApiError::Overloaded { .. } => "OVERLOADED",
@@ -194,9 +217,10 @@ impl ApiError {
             ApiError::NotYetValid { wait } => Some(*wait),
             ApiError::Overloaded { retry } => Some(*retry),
             ApiError::NotFinalYet { .. } | ApiError::SlowConsumer { .. } => Some(Duration::ZERO),
-            ApiError::NotProvableYet { .. } | ApiError::BlockNotFound { .. } | ApiError::TransactionNotFound => {
-                Some(Duration::from_millis(500))
-            }
+            ApiError::NotProvableYet { .. }
+            | ApiError::BlockNotFound { .. }
+            | ApiError::TransactionNotFound
+            | ApiError::PaymentNotFound => Some(Duration::from_millis(500)),
             ApiError::ShuttingDown { .. } | ApiError::Starting(_) => Some(Duration::from_secs(1)),
             ApiError::Refused(_)
             | ApiError::Rejected { .. }
@@ -248,10 +272,9 @@ impl ApiError {
             ApiError::Pruned { earliest } => vec![("earliest_height", earliest.to_string())],
             ApiError::NotFinalYet { transaction } => vec![("transaction_id", transaction.to_string())],
             ApiError::NotProvableYet { provable } => vec![("provable_height", provable.to_string())],
-            ApiError::SlowConsumer { resume } => vec![("from_height", resume.to_string())],
-            ApiError::ShuttingDown { resume } => {
-                resume.iter().map(|height| ("from_height", height.to_string())).collect()
-            }
+            ApiError::PaymentNotFound => vec![("field", "of".to_owned())],
+            ApiError::SlowConsumer { resume } => vec![resume.entry()],
+            ApiError::ShuttingDown { resume } => resume.iter().map(Resume::entry).collect(),
             ApiError::Starting(stage) => stage.figures(),
             ApiError::UnknownMethod
             | ApiError::Cancelled
@@ -291,7 +314,11 @@ impl ApiError {
                     .to_owned()
             }
             ApiError::NotProvableYet { provable } => format!("provable up to height {provable} so far"),
-            ApiError::SlowConsumer { resume } => format!("blocks were not taken in time; resume from height {resume}"),
+            ApiError::PaymentNotFound => "no final payment was made by this code".to_owned(),
+            ApiError::SlowConsumer { resume } => {
+                let (field, value) = resume.entry();
+                format!("the stream was not taken in time; resume with {field} {value}")
+            }
             ApiError::ShuttingDown { .. } => "this node is shutting down".to_owned(),
             ApiError::Halted => "this node has halted and takes no transactions; ask another".to_owned(),
             ApiError::NotTaking => "this node takes no transactions; ask another".to_owned(),

@@ -9,7 +9,7 @@ use tonle_ledger::TransactionId;
 use tonle_proto::v1;
 use tonle_proto::v1::ledger_service_server::LedgerService;
 
-use super::{ApiError, Service, convert, proof, reads, submit, watch};
+use super::{ApiError, Service, convert, payments, proof, reads, submit, watch, watch_payment};
 use crate::finality_receipt::Subject;
 
 /// The service for clients.
@@ -176,6 +176,33 @@ impl LedgerService for Ledger {
         request: Request<v1::WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
         Ok(Response::new(self.service.watch_blocks(request.into_inner(), self.shutdown.clone()).await?))
+    }
+
+    async fn get_khqr_payment(
+        &self,
+        request: Request<v1::GetKhqrPaymentRequest>,
+    ) -> Result<Response<v1::GetKhqrPaymentResponse>, Status> {
+        let request = request.into_inner();
+        let answer = self.service.read(move |archive| payments::of_code(archive, &request)).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn list_khqr_payments(
+        &self,
+        request: Request<v1::ListKhqrPaymentsRequest>,
+    ) -> Result<Response<v1::ListKhqrPaymentsResponse>, Status> {
+        let (request, latest) = (request.into_inner(), self.latest());
+        let answer = self.service.read(move |archive| payments::list(archive, &request, latest)).await?;
+        Ok(Response::new(answer))
+    }
+
+    type WatchPaymentStream = watch_payment::Payments;
+
+    async fn watch_payment(
+        &self,
+        request: Request<v1::WatchPaymentRequest>,
+    ) -> Result<Response<Self::WatchPaymentStream>, Status> {
+        Ok(Response::new(self.service.watch_payment(request.get_ref(), self.shutdown.clone()).await?))
     }
 
     async fn list_validators(

@@ -14,19 +14,22 @@ mod error;
 mod finality;
 mod ledger;
 mod operator;
+mod payments;
 mod proof;
 mod reads;
 mod refusal;
 mod register;
 mod report;
 mod server;
+mod stream;
 mod submit;
 mod watch;
+mod watch_payment;
 
 pub use backend::{
     Archive, ArchiveFailed, Backend, Chain, KnownOffence, NetworkStatus, PeerStatus, Refused, StoredBlock, SupplyAudit,
 };
-pub use error::{ApiError, ERROR_DOMAIN, rejection_status};
+pub use error::{ApiError, ERROR_DOMAIN, Resume, rejection_status};
 pub use finality::{Answer, Finality, Tip};
 pub use ledger::Ledger;
 pub use operator::Operator;
@@ -53,9 +56,9 @@ pub struct Limits {
     pub reads_waiting_max: usize,
     /// Streams at once. Default 64.
     pub streams_max: usize,
-    /// Blocks buffered for one stream. Default 16.
+    /// Blocks or payments buffered for one stream. Default 16.
     pub stream_blocks_max: usize,
-    /// How long a stream's client may take none of the buffered blocks. Default 10 s.
+    /// How long a stream's client may take none of what is buffered. Default 10 s.
     pub stream_stall_max: Duration,
 }
 

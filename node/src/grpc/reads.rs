@@ -116,7 +116,7 @@ pub(super) fn list_blocks(
     }
     let last = blocks.last().map(|block: &v1::Block| block.height);
     let next_cursor = match (next, last) {
-        (Some(_), Some(height)) => Cursor { list, pinned, height, index: 0 }.to_text(),
+        (Some(_), Some(height)) => Cursor { list, pinned, height, index: 0, operation: 0 }.to_text(),
         _ => String::new(),
     };
     Ok(v1::ListBlocksResponse { blocks, next_cursor, pinned_height: pinned })
@@ -177,7 +177,7 @@ fn of_account(
     }
     let next_cursor = match last {
         Some((height, index)) if transactions.len() < places.len() => {
-            Cursor { list: page.list, pinned: page.pinned, height, index }.to_text()
+            Cursor { list: page.list, pinned: page.pinned, height, index, operation: 0 }.to_text()
         }
         _ => String::new(),
     };
@@ -208,8 +208,11 @@ fn of_block(
         transactions.push(record);
         next = next.saturating_add(1);
     }
-    let next_cursor =
-        if next < total { Cursor { list, pinned: height, height, index: next }.to_text() } else { String::new() };
+    let next_cursor = if next < total {
+        Cursor { list, pinned: height, height, index: next, operation: 0 }.to_text()
+    } else {
+        String::new()
+    };
     Ok(v1::ListTransactionsResponse { transactions, next_cursor, pinned_height: height })
 }
 

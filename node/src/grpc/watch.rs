@@ -6,22 +6,19 @@
 //! Must not know: how blocks become final.
 
 use prost::Message;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonle_proto::v1;
 
 use super::backend::Archive;
+use super::error::Resume;
+use super::stream::{Outlet, Stream};
 use super::{ApiError, Service, convert, reads};
-
-type Item = Result<v1::WatchBlocksResponse, Status>;
 
 /// Receipts read at a time.
 const RECEIPTS_AT_ONCE: usize = 1_024;
 
 /// The stream that a client gets.
-pub(super) type Blocks = ReceiverStream<Item>;
+pub(super) type Blocks = Stream<v1::WatchBlocksResponse>;
 
 impl Service {
     /// Starts a stream.
@@ -30,8 +27,7 @@ impl Service {
         request: v1::WatchBlocksRequest,
         shutdown: CancellationToken,
     ) -> Result<Blocks, ApiError> {
-        let overloaded = |_| ApiError::Overloaded { retry: std::time::Duration::from_secs(1) };
-        let permit = std::sync::Arc::clone(&self.0.streams).try_acquire_owned().map_err(overloaded)?;
+        let (outlet, last, blocks) = Outlet::open(self, shutdown).await?;
         let next = match request.from_height {
             0 => self.0.finality.tip().height.saturating_add(1),
             height => height,
@@ -40,33 +36,21 @@ impl Service {
         if next < earliest {
             return Err(ApiError::Pruned { earliest });
         }
-        let (sender, receiver) = mpsc::channel(self.0.limits.stream_blocks_max.saturating_add(1));
-        // The last slot is kept for the reason why the stream ends, which must reach a client that is slow.
-        let last = sender.clone().reserve_owned().await.map_err(|_| ApiError::Internal)?;
-        let feed = Feed {
-            service: self.clone(),
-            sender,
-            next,
-            include_receipts: request.include_receipts,
-            shutdown,
-            _permit: permit,
-        };
+        let feed = Feed { service: self.clone(), outlet, next, include_receipts: request.include_receipts };
         tokio::spawn(async move {
             if let Err(error) = feed.run().await {
                 last.send(Err(error.into()));
             }
         });
-        Ok(ReceiverStream::new(receiver))
+        Ok(blocks)
     }
 }
 
 struct Feed {
     service: Service,
-    sender: mpsc::Sender<Item>,
+    outlet: Outlet<v1::WatchBlocksResponse>,
     next: u64,
     include_receipts: bool,
-    shutdown: CancellationToken,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Feed {
@@ -80,33 +64,18 @@ impl Feed {
                 let messages =
                     self.service.read(move |archive| block(archive, height, latest, include_receipts)).await?;
                 for message in messages {
-                    if !self.send(message).await? {
+                    if !self.outlet.send(message, || Resume::Height(height)).await? {
                         return Ok(());
                     }
                 }
                 self.next = self.next.saturating_add(1);
             }
-            tokio::select! {
-                changed = tip.changed() => changed.map_err(|_| ApiError::Internal)?,
-                () = self.sender.closed() => return Ok(()),
-                () = self.shutdown.cancelled() => return Err(self.shutting_down()),
+            let next = self.next;
+            let changed = async { tip.changed().await.map_err(|_| ApiError::Internal) };
+            if !self.outlet.until(changed, || Resume::Height(next)).await? {
+                return Ok(());
             }
         }
-    }
-
-    /// Buffers one message; false when the client has left.
-    async fn send(&self, message: v1::WatchBlocksResponse) -> Result<bool, ApiError> {
-        tokio::select! {
-            sent = self.sender.send(Ok(message)) => Ok(sent.is_ok()),
-            () = tokio::time::sleep(self.service.0.limits.stream_stall_max) => {
-                Err(ApiError::SlowConsumer { resume: self.next })
-            }
-            () = self.shutdown.cancelled() => Err(self.shutting_down()),
-        }
-    }
-
-    fn shutting_down(&self) -> ApiError {
-        ApiError::ShuttingDown { resume: Some(self.next) }
     }
 }
 

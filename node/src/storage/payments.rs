@@ -1,14 +1,14 @@
-//! Payments by KHQR codes, looked up by the MD5 of the code.
+//! Payments: by KHQR codes, looked up by the MD5 of the code; of an account, oldest first; under a reference.
 //!
 //! Must not know: who asks, which of several codes of one MD5 is meant.
 
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 use tonle_crypto::Canonical;
 use tonle_khqr::Md5;
-use tonle_ledger::KhqrPayment;
+use tonle_ledger::{AccountId, KhqrPayment, ReceiptLocation, Reference, instruction_key, instruction_location};
 
-use super::tables::{PaymentPlace, khqr};
-use super::{Error, View};
+use super::tables::{PaymentPlace, history, khqr, state};
+use super::{Error, ReceiptPlace, View};
 
 /// After every payment.
 const END: PaymentPlace = (u64::MAX, u32::MAX, u32::MAX);
@@ -37,6 +37,39 @@ impl View<'_> {
         // Genesis has no receipts, so nothing stands at height 0.
         let after = after.unwrap_or_default();
         self.payments(md5, after, Direction::Reverse, |place| place > after, max)
+    }
+
+    /// Where the receipts that concern an account stand, oldest first, at most `max`, all strictly after `after`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn history_after(
+        &self,
+        account: &AccountId,
+        after: ReceiptPlace,
+        max: usize,
+    ) -> Result<Vec<ReceiptPlace>, Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(history::key(account, u64::MAX, u32::MAX));
+        // Bounds are exclusive above, and what stands at `after` is not wanted.
+        options.set_iterate_upper_bound(history::key(account, after.0, after.1));
+        let mut found = Vec::new();
+        for entry in self.entries(history::HISTORY, options, IteratorMode::End)?.take(max) {
+            let (key, _) = entry?;
+            found.push(history::parse(&key).ok_or_else(|| self.damaged(history::HISTORY, "a key does not decode"))?);
+        }
+        Ok(found)
+    }
+
+    /// Where the result stands of the instruction that took a reference of an account; those of the last 7 days are known.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn instruction(&self, account: AccountId, reference: &Reference) -> Result<Option<ReceiptLocation>, Error> {
+        let Some(key) = instruction_key(account, reference) else { return Ok(None) };
+        let value = self.state_value(&key)?;
+        let location = value.map(|value| instruction_location(&value)).transpose();
+        location.map_err(|_| self.damaged(state::STATE, "a reference does not decode"))
     }
 
     fn payments(
