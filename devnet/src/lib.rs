@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod amount;
 pub mod bench;
 pub mod client;
+pub mod codes;
 pub mod commands;
 pub mod configuration;
 pub mod control;

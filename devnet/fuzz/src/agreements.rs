@@ -2,10 +2,11 @@
 //!
 //! Must not know: transactions.
 
+use tonle_khqr::{Draft, Payee, generate};
 use tonle_ledger::{
     AcceptRequest, AccountId, Amount, Asset, CancelRequest, CaptureHold, Collect, DeclineRequest, GrantMandate,
-    OfferQuote, Operation, PaymentKind, Period, PlaceHold, Progress, Reference, ReleaseHold, RequestToPay, Return,
-    RevokeMandate, SendToBank, TakeQuote, Text, TrackTransfer,
+    OfferQuote, Operation, PayKhqr, PaymentKind, Period, PlaceHold, Progress, Reference, ReleaseHold, RequestToPay,
+    Return, RevokeMandate, SendToBank, TakeQuote, Text, TrackTransfer,
 };
 
 const END_MS: u64 = 1_800_000_000_000;
@@ -36,7 +37,7 @@ fn text<const MAX: usize>(text: &str) -> Text<MAX> {
 
 /// All of them.
 pub(crate) fn agreements() -> Vec<Operation> {
-    [holds(), payments(), requests(), mandates(), quotes()].concat()
+    [holds(), payments(), codes(), requests(), mandates(), quotes()].concat()
 }
 
 /// Holds.
@@ -103,6 +104,28 @@ fn payments() -> Vec<Operation> {
             original_agreement_ref: own(),
         })),
     ]
+}
+
+/// Payments by KHQR codes.
+fn codes() -> Vec<Operation> {
+    let [from, to] = parties();
+    let (asset, amount) = money();
+    vec![Operation::PayKhqr(Box::new(PayKhqr {
+        from,
+        to,
+        asset,
+        amount,
+        payload: code(&to),
+        instruction_ref: own(),
+        external_ref: own(),
+    }))]
+}
+
+/// A code for 3 riel, which is paid once, with Khmer text.
+fn code(to: &AccountId) -> Box<str> {
+    let payee = Payee::Individual { account: to.as_str(), information: None, bank: None };
+    let draft = Draft { amount: Some("3"), expires_ms: Some(END_MS), ..Draft::new(payee, "ហាង") };
+    generate(&draft, END_MS - 1).expect("a code").into()
 }
 
 /// Requests to pay.

@@ -142,6 +142,7 @@ fn snapshot_answers() -> Vec<(&'static str, SnapshotFound)> {
         (StateKey::IdBucket(7), vec![1; 32]),
         (StateKey::ReferenceBucket(8), vec![2; 32]),
         (StateKey::Offence(BLOCK), vec![5; 61]),
+        (StateKey::CodeBucket(9), vec![6; 32]),
     ];
     let state = StateChunk { siblings: vec![BLOCK, Digest::ZERO], values };
     let groups = vec![

@@ -4,7 +4,7 @@
 
 use tonle_crypto::{Canonical, Strict, Verify};
 use tonle_ledger::{
-    AccountStatus, DisplayName, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES,
+    AccountStatus, DisplayName, KHQR_BYTES_MAX, MAX_NONCE_BYTES, MAX_OPERATIONS, MAX_REMITTANCE_BYTES, MAX_SIGNATURES,
     MAX_TRANSACTION_BYTES, MAX_WINDOW_MS, Mode, Operation, PROOF_BYTES_MAX, Permission, Progress, RejectionCode, Role,
     SignedTransaction, proposable,
 };
@@ -49,6 +49,7 @@ fn bounds(operation: &Operation) {
     match operation {
         Operation::Transfer(transfer) => assert!(transfer.remittance.len() <= MAX_REMITTANCE_BYTES),
         Operation::SendToBank(transfer) => assert!((1..=MAX_REMITTANCE_BYTES).contains(&transfer.remittance.len())),
+        Operation::PayKhqr(pay) => assert!((1..=KHQR_BYTES_MAX).contains(&pay.payload.len())),
         Operation::RequestToPay(request) => assert!(request.remittance.len() <= MAX_REMITTANCE_BYTES),
         Operation::TrackTransfer(track) => {
             assert!(track.reason.is_none() || track.progress == Progress::Refused);

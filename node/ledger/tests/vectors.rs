@@ -156,6 +156,7 @@ fn vectors() -> String {
     of_a_report(&mut out, &mut ledger);
     of_accounts(&mut out, &mut ledger);
     of_governance(&mut out, &mut ledger);
+    of_codes(&mut out, &mut ledger);
     for code in RejectionCode::ALL {
         out.text(&format!("rejection.{}", code.number()), code.name());
     }
@@ -216,6 +217,35 @@ fn of_governance(out: &mut Vectors, ledger: &mut Ledger) {
         out.bytes(&format!("receipt.{height}.0"), &ledger.receipts[height][0].encode());
     }
     out.digest("state_root.6", &ledger.executor.point().state_root);
+}
+
+/// Block 7: a dynamic code with Khmer text is paid, and a static one.
+fn of_codes(out: &mut Vectors, ledger: &mut Ledger) {
+    let chain = ledger.chain;
+    let dynamic = code("bob@acleda", "KHR", Some("40"), START_MS + HOUR_MS, "INV-1");
+    let open = code("bob@acleda", "KHR", None, 0, "INV-2");
+    let mut named = pay_khqr(&dynamic, "alice@aba", "bob@acleda", "KHR", 4_000);
+    (named.instruction_ref, named.external_ref) = (Some(reference("K-1")), Some(reference("E2E 7")));
+    let named = Operation::PayKhqr(Box::new(named));
+    let mut paying = body(chain, vec![named, pay_bob(&open, "alice@aba", 1)]);
+    paying.nonce = b"codes".to_vec();
+    // Alice has a key of her own by now.
+    let paying = ledger.sign(&paying, &["ann"]);
+    out.transaction("khqr", &chain, &paying);
+    out.digest("khqr_id", &khqr_id(&dynamic));
+    let executed = ledger.execute(vec![paying]);
+    out.bytes("receipt.7.0", &executed.receipts[0].encode());
+    for (number, payment) in executed.khqr.iter().enumerate() {
+        out.text(&format!("khqr.{number}.md5"), &payment.md5().to_string());
+        out.bytes(&format!("khqr.{number}.payment"), &payment.encode());
+    }
+    for (key, value) in
+        ledger.state.iter().filter(|(key, _)| matches!(key, StateKey::CodeBucket(_) | StateKey::Code { .. }))
+    {
+        let key: String = key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        out.bytes(&format!("state.{key}"), &value);
+    }
+    out.digest("state_root.7", &ledger.executor.point().state_root);
 }
 
 #[test]

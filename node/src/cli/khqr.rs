@@ -1,10 +1,12 @@
-//! `tonle khqr`: makes, shows and checks KHQR codes, for people and for machines. It asks no node.
+//! `tonle khqr`: makes, shows, checks, pays and watches KHQR codes, for people and for machines.
 //!
 //! Must not know: what makes a code valid.
 
 mod drawing;
 mod input;
 mod making;
+mod paying;
+mod watching;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,8 +24,10 @@ Examples:
   tonle khqr verify 00020101021129... && echo good                 whether it may be paid now
   echo '{\"account_type\": \"individual\", \"bakongAccountID\": \"dara@aba\", \"merchantName\": \"Dara\"}' |
     tonle khqr generate --json                                     for machines
+  tonle khqr pay 00020101021229... --from alice@aba                shows what it asks for, and pays
+  tonle khqr watch 00020101021229...                               says when it is paid
 
-No node is asked: whether the account exists is not known here.";
+Only pay and watch ask nodes: whether an account exists is not known to the others.";
 
 const GENERATE_HELP: &str = "\
 Example:
@@ -72,6 +76,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         clock: Clock,
     },
+    /// Pay what a code asks for.
+    Pay(Box<paying::Arguments>),
+    /// Say when a code is paid, or an account.
+    Watch(Box<watching::Arguments>),
     /// Make a code from a JSON object on standard input.
     #[command(after_help = GENERATE_HELP)]
     Generate {
@@ -105,6 +113,8 @@ impl Clock {
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::New(arguments) => making::run(arguments),
+        Command::Pay(arguments) => paying::run(arguments),
+        Command::Watch(arguments) => watching::run(arguments),
         Command::Show { payload, json, clock } => show(payload, *json, clock.now_ms()?),
         Command::Verify { payload, json, clock } => check(payload, *json, clock.now_ms()?),
         Command::Generate { clock, .. } => generate(clock.now_ms()?),

@@ -135,6 +135,11 @@ impl Service {
                 (cursor.height, cursor.index, cursor.operation)
             }
         };
+        let earliest = self.read(|archive| Ok(archive.earliest())).await?;
+        // What came between the cursor and the first block here, this node cannot tell.
+        if !request.cursor.is_empty() && after.0.saturating_add(1) < earliest {
+            return Err(ApiError::Pruned { earliest });
+        }
         let (outlet, last, stream) = Outlet::open(self, shutdown).await?;
         let feed = Feed { service: self.clone(), outlet, watched, list, after };
         tokio::spawn(async move {

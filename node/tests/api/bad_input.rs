@@ -5,7 +5,7 @@ use tonic::Code;
 use tonle_crypto::SecretKey;
 use tonle_ledger::RejectionCode;
 use tonle_node::bootstrap::Stage;
-use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, rejection_status};
+use tonle_node::grpc::{ApiError, REQUEST_BYTES_MAX, Resume, rejection_status};
 use tonle_proto::v1;
 
 use crate::fixture::{TestNode, details, now_ms};

@@ -10,6 +10,7 @@ mod evidence;
 mod fixture;
 mod garbage;
 mod membership;
+mod payments;
 mod proofs;
 mod raw;
 mod register;

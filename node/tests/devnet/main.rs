@@ -13,6 +13,7 @@ mod bench;
 mod evidence;
 mod faults;
 mod fixture;
+mod khqr;
 mod membership;
 mod payments;
 mod peers;

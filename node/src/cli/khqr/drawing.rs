@@ -22,14 +22,18 @@ pub(super) fn table(fields: &Fields<'_>, now_ms: u64) -> String {
     rows.collect::<Vec<String>>().join("\n")
 }
 
-/// One row. A code is a stranger's text: what could steer a terminal, or turn its direction of writing, is not printed.
+/// One row.
 pub(super) fn row(label: &str, value: &str) -> String {
+    format!("{label:<22}{}", safe(value)).trim_end().to_owned()
+}
+
+/// A code is a stranger's text: what could steer a terminal, or turn its direction of writing, is not printed.
+pub(super) fn safe(value: &str) -> String {
     let steers = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let safe: String = value.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect();
-    format!("{label:<22}{safe}").trim_end().to_owned()
+    value.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 /// What people call a field.

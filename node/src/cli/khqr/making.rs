@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde_json::json;
+use tonle_devnet::client::Target;
 use tonle_khqr::{Additional, Alternate, Currency, Draft, Md5, Payee, Qr, decode};
 
-use super::{Clock, as_json, drawing, refusal};
+use super::{Clock, as_json, drawing, refusal, watching};
 use crate::cli::{print, print_json};
 
 const AFTER_HELP: &str = "\
@@ -19,6 +20,7 @@ Examples:
   tonle khqr new shop@wing 4000 KHR --name Shop --bill INV-1
   tonle khqr new shop@wing 1.50 USD --name Shop --expires 1h --png code.png --svg code.svg
   tonle khqr new shop@wing --name Shop --merchant-id 4711 --bank Wing --store Riverside --till 2
+  tonle khqr new shop@wing 4000 KHR --name Shop --watch               and says when it is paid
   tonle khqr new shop@wing --name Shop --language km --name-in-language \"ហាង\"
 
 A code with an amount is for one payment and expires; one without is for any number of payments. 0 USD is a code in
@@ -94,6 +96,12 @@ pub(crate) struct Arguments {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// Then say when it is paid, as `tonle khqr watch` does.
+    #[arg(long)]
+    watch: bool,
+    /// Whom --watch asks.
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     clock: Clock,
 }
@@ -161,12 +169,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let md5 = Md5::of(&payload);
     if arguments.json {
         let fields = as_json(&decode(&payload));
-        return print_json(&json!({ "payload": payload, "md5": md5.to_string(), "fields": fields }));
+        print_json(&json!({ "payload": payload, "md5": md5.to_string(), "fields": fields }))?;
+    } else {
+        print(drawing::blocks(&payload)?.trim_end_matches('\n'))?;
+        print(&drawing::table(&decode(&payload), now_ms))?;
+        print(&drawing::row("md5", &md5.to_string()))?;
+        print(&payload)?;
     }
-    print(drawing::blocks(&payload)?.trim_end_matches('\n'))?;
-    print(&drawing::table(&decode(&payload), now_ms))?;
-    print(&drawing::row("md5", &md5.to_string()))?;
-    print(&payload)
+    if arguments.watch { watching::of_code(&payload, now_ms, &arguments.target, arguments.json) } else { Ok(()) }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
