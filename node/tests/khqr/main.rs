@@ -45,9 +45,15 @@ fn parsed(text: &str) -> Value {
 #[test]
 fn every_command_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
-    for line in
-        [&["--help"][..], &["new", "--help"], &["show", "--help"], &["verify", "--help"], &["generate", "--help"]]
-    {
+    for line in [
+        &["--help"][..],
+        &["new", "--help"],
+        &["show", "--help"],
+        &["verify", "--help"],
+        &["generate", "--help"],
+        &["pay", "--help"],
+        &["watch", "--help"],
+    ] {
         let help = done(line, folder.path());
         assert!(help.contains("Usage: tonle khqr") && help.contains("Example"), "{line:?}: {help}");
     }

@@ -198,8 +198,9 @@ impl Act for PayKhqr {
 
     fn instruction(&self) -> Option<Instruction<'_>> {
         let PayKhqr { from, to, asset, amount, payload, instruction_ref, external_ref } = self;
+        let reference = instruction_ref.as_ref()?;
         let (money, khqr) = ((*asset, *amount), khqr_id(payload));
-        Some(PayKhqr::instruction_of([from, to], money, &khqr, external_ref.as_ref(), instruction_ref.as_ref()?))
+        Some(PayKhqr::instruction_of([from, to], money, &khqr, external_ref.as_ref(), reference))
     }
 
     fn apply(&self, scene: &mut Scene<'_, '_>) -> Applied {
