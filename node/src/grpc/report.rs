@@ -34,6 +34,7 @@ fn payments(operation: &Operation) -> Vec<Payment> {
         | Operation::Return(_)
         | Operation::AcceptRequest(_)
         | Operation::Collect(_)
+        | Operation::PayKhqr(_)
         | Operation::Seize(_) => {
             let ([from, to], money) = (operation.accounts(), operation.money());
             money.map(|(asset, amount)| Payment { from, to, asset, amount }).into_iter().collect()

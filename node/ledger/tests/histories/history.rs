@@ -131,7 +131,7 @@ impl History<'_> {
             let changes = executed.changes.iter().filter_map(|change| match change {
                 Change::Put(key, value) => Some((*key, Some(value.clone()))),
                 Change::Delete(key) => Some((*key, None)),
-                Change::DropIds { .. } | Change::ForgetReferences { .. } => None,
+                Change::DropIds { .. } | Change::DropCodes { .. } | Change::ForgetReferences { .. } => None,
             });
             let of_ids =
                 |key: &StateKey| matches!(key, StateKey::Transaction { .. } | StateKey::IdBucket(_) | StateKey::Point);

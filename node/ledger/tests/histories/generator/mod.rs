@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agreements;
+mod codes;
 mod flood;
 mod governance;
 mod payments;
@@ -42,6 +43,8 @@ pub(crate) struct Generator {
     sent: VecDeque<Transaction>,
     /// Operations with references that were drawn.
     drawn: VecDeque<Operation>,
+    /// Payments by code that were drawn.
+    codes: VecDeque<PayKhqr>,
     /// Reports that were drawn.
     reports: VecDeque<Operation>,
     /// What is left of a flood: one transaction for each block.
@@ -78,6 +81,7 @@ impl Generator {
             names: 0,
             sent: VecDeque::new(),
             drawn: VecDeque::new(),
+            codes: VecDeque::new(),
             reports: VecDeque::new(),
             flood: VecDeque::new(),
             until_overdue: 18,

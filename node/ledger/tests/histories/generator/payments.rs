@@ -23,6 +23,7 @@ impl Generator {
                 Operation::Seize(Box::new(Seize { from, to, asset, amount, order_ref, instruction_ref }))
             }
             OperationKind::Return => self.give_back(scene),
+            OperationKind::PayKhqr => self.by_code(scene),
             _ => self.transfer(scene),
         }
     }

@@ -127,6 +127,10 @@ impl Model {
         let now_ms = self.now_ms;
         match operation {
             Operation::Transfer(of) => self.transfer(of.from, of.to, of.asset, of.amount),
+            Operation::PayKhqr(of) => {
+                self.agreements.pay_code(&of.payload, &of.to);
+                self.transfer(of.from, of.to, of.asset, of.amount);
+            }
             Operation::AcceptRequest(of) => self.transfer(of.from, of.to, of.asset, of.amount),
             Operation::Collect(of) => {
                 self.agreements.collect(of, now_ms);

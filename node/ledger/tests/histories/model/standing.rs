@@ -58,7 +58,8 @@ impl Standing {
             | Operation::GrantMandate(_)
             | Operation::Collect(_)
             | Operation::OfferQuote(_)
-            | Operation::TakeQuote(_) => (first, second),
+            | Operation::TakeQuote(_)
+            | Operation::PayKhqr(_) => (first, second),
             _ => (None, None),
         }
     }
