@@ -209,7 +209,7 @@ pub(super) fn large_payments(
         }
     }
     let more = height <= pinned;
-    let next_cursor = if more { Cursor { list, pinned, height, index }.to_text() } else { String::new() };
+    let next_cursor = if more { Cursor { list, pinned, height, index, operation: 0 }.to_text() } else { String::new() };
     let examined_height = if index == 0 { height.saturating_sub(1) } else { height }.min(pinned);
     Ok(v1::ListLargePaymentsResponse { payments, next_cursor, examined_height, last_height: pinned })
 }
