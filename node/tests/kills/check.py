@@ -1,12 +1,14 @@
 """The checker: compares what clients were told (the journal), what every node says of its ledger (the records), and
 what must follow from the genesis file (the replay). Pure: it reads no file and asks no node. Each finding is one
 sentence."""
+import agreements
 import certificates
 import node as api
 import replay
 import verify
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from verify import digest, u
 
 # Findings of one kind that are told in full.
 SHOWN = 5
@@ -42,7 +44,7 @@ def check(genesis, chain, journal, records, parse):
         if record.halted:
             findings.add("halted", f"{record.name} no longer votes: {record.halted}")
         chained(record, findings)
-        replayed(genesis, record, body_of, findings)
+        replayed(genesis, chain, record, body_of, findings)
         acknowledged(journal, record, findings)
     return findings, figures(journal, records)
 
@@ -117,7 +119,7 @@ def proven(genesis, records, findings):
 
 def bodies(genesis, chain, records, parse, findings):
     """Every transaction on any node by its signed body: (id, window, independent, operations). Each must be signed by
-    a key that the genesis file gives to who pays or issues."""
+    a key that the genesis file gives to who pays, captures, collects or issues."""
     keys = {}
     for participant in genesis["participants"]:
         for entry in participant["keys"]:
@@ -127,14 +129,15 @@ def bodies(genesis, chain, records, parse, findings):
     for record in records:
         for entry in (entry for block in record.blocks for entry in block.transactions):
             body = entry["body"]
-            if body in found:
+            if not body or body in found:
                 continue
             identity, (window, independent, operations) = api.transaction_id(chain, body), parse(body)
             found[body] = identity, window, independent, operations
             signers = {key for key, signature in entry["signers"] if holds(key, signature, chain, body)}
             for operation in operations:
-                payer = (operation["from"].split("@")[1], "pay") if operation["does"] == "transfer" else None
-                if not signers & keys.get(payer or (issuers[operation["asset"]], "issue"), set()):
+                signer = agreements.SIGNERS.get(operation["does"])
+                asked = (operation[signer].split("@")[1], "pay") if signer else (issuers[operation["asset"]], "issue")
+                if not signers & keys.get(asked, set()):
                     findings.add("not signed", f"{record.name}: transaction {identity[:16]}…, by nobody who may")
     return found
 
@@ -147,49 +150,68 @@ def holds(key, signature, chain, body):
     return True
 
 
-def replayed(genesis, record, body_of, findings):
-    """Receipts say what the replay says; at every height the balances that the node told of add up to the supply; and
+def own_id(chain, height):
+    """The id of a block's own receipt."""
+    return digest("block receipt", chain + u(8, height)).hex()
+
+
+def replayed(genesis, chain, record, body_of, findings):
+    """Receipts say what the replay says, of what ended by itself too; at every height the balances that the node told
+    of, held ones too, add up to the supply; and
     at the end the node's accounts and supply are the replay's."""
     ledger = replay.Ledger(genesis)
     told, sums = dict(ledger.balances), dict(ledger.supply)
     for block in record.blocks:
+        ended = ledger.end(block.time_ms)
         for index, entry in enumerate(block.transactions):
             receipt = entry["receipt"]
-            identity, window, independent, operations = body_of[entry["body"]]
-            where = f"{record.name}, height {block.height}, receipt {index} ({identity[:16]}…)"
             place = [block.height, index]
+            if entry["body"]:
+                identity, *terms = body_of[entry["body"]]
+                due = ledger.execute(identity, *terms, place, block.time_ms)
+            else:
+                # The block's own: what ended by itself.
+                identity, due = own_id(chain, block.height), ("applied", None, ended)
+                ended = []
+            where = f"{record.name}, height {block.height}, receipt {index} ({identity[:16]}…)"
             heading = [receipt[name] for name in ("id", "height", "index", "time_ms")]
             if heading != [identity, *place, block.time_ms]:
                 findings.add("receipt", f"{where}: it is headed by another id, place or time")
-            due = ledger.execute(identity, window, independent, operations, place, block.time_ms)
             said = receipt["outcome"], receipt.get("rejection"), receipt["results"]
             if due[0] == "twice":
                 findings.add("executed twice", f"{where}: it was executed at height {due[1][0]}, receipt {due[1][1]}")
             elif said != due:
                 findings.add("receipt", f"{where}: it says {said}, the replay {due}")
             for account, asset, available, held in balances_after(receipt):
-                if available + held < 0:
+                if available < 0 or held < 0:
                     findings.add("negative", f"{where}: {account} has {available + held} {asset}")
-                sums[asset] += available + held - told.get((account, asset), 0)
+                sums[asset] = sums.get(asset, 0) + available + held - told.get((account, asset), 0)
                 told[account, asset] = available + held
+        if ended:
+            where = f"{record.name}, height {block.height}"
+            findings.add("not ended", f"{where}: {len(ended)} things were over, and there is no receipt of its own")
         for asset, supply in ledger.supply.items():
-            if sums[asset] != supply:
-                where = f"{record.name}, height {block.height}"
-                findings.add("supply", f"{where}: all balances add up to {sums[asset]} {asset}, supply is {supply}")
+            if sums.get(asset, 0) != supply:
+                where, here = f"{record.name}, height {block.height}", sums.get(asset, 0)
+                findings.add("supply", f"{where}: all balances add up to {here} {asset}, supply is {supply}")
                 # Told once, where it begins.
                 sums[asset] = supply
     for account, balances in record.accounts.items():
         for asset in ledger.supply:
-            here, there = balances.get(asset, 0), ledger.balances.get((account, asset), 0)
+            key = account, asset
+            here, there = balances.get(asset, [0, 0]), [ledger.balances.get(key, 0), ledger.held.get(key, 0)]
             if here != there:
-                findings.add("account", f"{record.name}: {account} has {here} {asset}, by the replay {there}")
+                tell = f"{record.name}: {account} has {here} {asset} (available, held), by the replay {there}"
+                findings.add("account", tell)
     if record.supply != ledger.supply:
         findings.add("supply", f"{record.name} answers {record.supply} at the end, the replay {ledger.supply}")
 
 
 def balances_after(receipt):
     """The balances that a receipt tells of, in order: [account, asset, available, held]."""
-    return [after for result in receipt["results"] if result[0] == "applied" for after in result[1:]]
+    starts = {"applied": 1, "ended": 2}
+    results = [result for result in receipt["results"] if result[0] in starts]
+    return [after for result in results for after in result[starts[result[0]] :]]
 
 
 def acknowledged(journal, record, findings):
@@ -250,14 +272,17 @@ def figures(journal, records):
     told = [outcome & {"final", "duplicate", "rejected"} for outcome in outcomes]
     submitted = [sent for sent in journal.values() if "accepted" in sent.outcomes()]
     receipts = [receipt for block in record.blocks for receipt in block.receipts]
-    moved = sum(result[0] == "applied" for receipt in receipts for result in receipt["results"])
+    count = lambda kind: sum(result[0] == kind for receipt in receipts for result in receipt["results"])
+    refused = {receipt["rejection"][0] for receipt in receipts if receipt["outcome"] == "rejected"}
     return {
         "heights, each with a quorum's signatures": len(record.blocks),
         "finality receipts verified": sum(len(each.proofs) for each in records),
         "transactions": len(journal),
         "acknowledged as final": sum(map(bool, told)),
         "of these rejected": sum("rejected" in outcome for outcome in outcomes),
-        "operations that took effect": moved,
+        "operations that took effect": count("applied"),
+        "agreements that ended by themselves": count("ended"),
+        "reasons to refuse that were met": len(refused),
         "calls that nobody answered": sum(answer["outcome"] == "lost" for answer in answers),
         "sent more than once": sum(sent.calls > 1 for sent in journal.values()),
         "only accepted": len(submitted),

@@ -32,10 +32,10 @@ GENESIS = {
     ],
     "epoch_length": 100,
     "participants": [{"id": name, "keys": [{"key": public(name), "permissions": ["pay", "issue"]}]} for name in NAMES],
-    "assets": [{"code": "KHR", "issuer": "nbc"}],
+    "assets": [{"code": "KHR", "issuer": "nbc"}, {"code": "USD", "issuer": "nbc"}],
     "accounts": [
         {"id": "alice@aba", "balances": [{"asset": "KHR", "available_minor": 1000}]},
-        {"id": "bob@wing", "balances": []},
+        {"id": "bob@wing", "balances": [{"asset": "USD", "available_minor": 2}]},
     ],
 }
 
@@ -57,6 +57,7 @@ class World:
         self.ledger, self.blocks, self.journal, self.headers = replay.Ledger(GENESIS), [], {}, []
 
     def block(self, *transactions):
+        """A block of these transactions; before them stands what is over."""
         height = len(self.blocks) + 1
         parent = self.blocks[-1].digest if self.blocks else "00" * 32
         payload, state, results = (digest(kind, u(8, height)).hex() for kind in ("payload", "state", "results"))
@@ -64,8 +65,15 @@ class World:
         header = named[0] + u(8, height) + u(8, 1000 * height) + u(2, 1) + named[1] + self.checkpoint() + b"\0"
         self.headers.append(header)
         own = digest("header", header).hex()
-        block = Block(height, own, parent, 1000 * height, payload, state, results, len(transactions))
-        for index, (signer, operations, independent) in enumerate(transactions):
+        block = Block(height, own, parent, 1000 * height, payload, state, results, 0)
+        ended = self.ledger.end(block.time_ms)
+        if ended:
+            receipt = {"id": check.own_id(CHAIN, height), "height": height, "index": 0, "time_ms": block.time_ms}
+            receipt |= {"outcome": "applied", "results": ended}
+            block.transactions.append({"receipt": receipt, "body": b"", "signers": []})
+            block.receipts.append(receipt)
+        block.count = len(block.receipts) + len(transactions)
+        for index, (signer, operations, independent) in enumerate(transactions, len(block.receipts)):
             plain = {"window": [0, 60_000], "independent": independent, "operations": operations, "at": [height, index]}
             body = json.dumps(plain).encode()
             identity, place = api.transaction_id(CHAIN, body), [height, index]
@@ -108,7 +116,7 @@ class World:
         """What the checker takes, as four nodes tell it that agree."""
         accounts = {}
         for (name, asset), amount in self.ledger.balances.items():
-            accounts.setdefault(name, {})[asset] = amount
+            accounts.setdefault(name, {})[asset] = [amount, self.ledger.held.get((name, asset), 0)]
         records = []
         for turn, (name, _) in enumerate(MEMBERS):
             certificates = {height: self.certificate(height) for height in range(turn + 1, len(self.blocks) + 1, 4)}
@@ -118,7 +126,8 @@ class World:
 
 
 def good():
-    """Payments, a refusal, files of both kinds, a repeated instruction, money issued and redeemed, an empty block."""
+    """Payments, a refusal, files of both kinds, a repeated instruction, money issued and redeemed, an empty block; then
+    agreements of all kinds."""
     world = World()
     world.block(("aba", [transfer(100, "first")], False))
     world.block(("aba", [transfer(5000)], False), ("aba", [transfer(1), transfer(5000), transfer(2)], True))
@@ -128,22 +137,69 @@ def good():
     redeem = {"does": "redeem", "from": "bob@wing", "asset": "KHR", "amount": 20}
     back = transfer(10, "", "bob@wing", "alice@aba")
     world.block(("nbc", [issue], False), ("wing", [back], False), ("nbc", [redeem], False))
+    agree(world)
     return world
+
+
+def agree(world):
+    """Holds that are captured and that end, a request that is accepted, returns, a mandate, a quote that is taken; of
+    captures, returns and collections one each is too much."""
+    parties = {"from": "alice@aba", "to": "bob@wing"}
+    money = lambda amount: {"asset": "KHR", "amount": amount}
+    hold = lambda name, end: {"does": "place_hold", "reference": name, "expires_ms": end} | parties | money(100)
+    capture = {"does": "capture_hold", "hold_ref": "long"} | parties | money(30)
+    ask = {"does": "request_to_pay", "reference": "ask", "expires_ms": 60_000} | parties | money(7)
+    holds = [hold("long", 60_000), hold("short", 8_000), hold("other", 8_000)]
+    world.block(("aba", holds, False), ("wing", [ask], False))
+    accept = {"does": "accept_request", "request_ref": "ask"} | parties | money(7)
+    world.block(("wing", [capture], False), ("aba", [accept], False))
+    world.block(("wing", [capture | money(71)], False), ("wing", [capture | {"last": True}], False))
+    give_back = {"does": "return", "from": "bob@wing", "to": "alice@aba", "original_kind": 1, "original_ref": "first"}
+    give_back |= {"original_amount_minor": 100}
+    world.block(("wing", [give_back | money(60)], False), ("wing", [give_back | money(41)], False))
+    grant = {"does": "grant_mandate", "asset": "KHR", "cap_minor": 50, "period": 1, "reference": "mandate"}
+    collect = {"does": "collect", "mandate_ref": "mandate"} | parties | money(30)
+    world.block(("aba", [grant | parties | {"expires_ms": 60_000}], False))
+    world.block(("wing", [collect], False), ("wing", [collect, collect], True))
+    sides = {"maker": "alice@aba", "sold_asset": "KHR", "sold_minor": 5, "bought_asset": "USD", "bought_minor": 2}
+    offer = {"does": "offer_quote", "reference": "quote", "expires_ms": 60_000} | sides
+    take = {"does": "take_quote", "taker": "bob@wing", "quote_ref": "quote"} | sides
+    world.block(("aba", [offer], False), ("wing", [take | {"bought_minor": 1}], False), ("wing", [take], False))
 
 
 class Checker(unittest.TestCase):
     def test_a_good_record_is_found_good(self):
         findings, figures = check.check(*good().evidence())
         self.assertEqual(list(findings.lines()), [])
-        self.assertEqual(figures["acknowledged as final"], 8)
-        self.assertEqual(figures["of these rejected"], 2)
-        self.assertEqual(figures["operations that took effect"], 6)
+        self.assertEqual(figures["acknowledged as final"], 22)
+        self.assertEqual(figures["of these rejected"], 5)
+        self.assertEqual(figures["operations that took effect"], 18)
+        self.assertEqual(figures["agreements that ended by themselves"], 2)
 
     def test_the_replay_pays_as_it_should(self):
         ledger = good().ledger
-        alice, bob = 1000 - 103 + 10, 103 + 50 - 10 - 20
-        self.assertEqual(ledger.balances, {("alice@aba", "KHR"): alice, ("bob@wing", "KHR"): bob})
-        self.assertEqual(ledger.supply, {"KHR": 1030})
+        agreed = 30 + 7 + 30 - 60 + 30 + 5
+        alice, bob = 1000 - 103 + 10 - agreed, 103 + 50 - 10 - 20 + agreed
+        expected = {("alice@aba", "KHR"): alice, ("bob@wing", "KHR"): bob}
+        expected |= {("alice@aba", "USD"): 2, ("bob@wing", "USD"): 0}
+        self.assertEqual(ledger.balances, expected)
+        self.assertEqual({held for held in ledger.held.values()}, {0})
+        self.assertEqual(ledger.supply, {"KHR": 1030, "USD": 2})
+
+    def test_the_replay_knows_limits(self):
+        limits = [{"asset": "KHR", "tier": "basic", "daily_minor": 100, "hourly": 3}]
+        ledger = replay.Ledger(GENESIS | {"parameters": {"day_offset_ms": 0, "limits": limits}})
+        hold = transfer(60, "h") | {"does": "place_hold", "expires_ms": 20}
+        window = (0, 1 << 60)
+        run = lambda number, operation, time_ms: ledger.execute(number, window, False, [operation], [1, 0], time_ms)
+        self.assertEqual(run(1, hold, 10)[0], "applied")
+        self.assertEqual(run(2, transfer(41), 10)[1], ["LIMIT_EXCEEDED", 0])
+        self.assertEqual(len(ledger.end(20)), 1)
+        self.assertEqual(run(3, transfer(99), 20)[0], "applied", "what went back was not spent")
+        self.assertEqual(run(4, transfer(1), 20)[0], "applied")
+        self.assertEqual(run(5, transfer(1), replay.HOUR_MS)[1], ["LIMIT_EXCEEDED", 0])
+        self.assertEqual([run(number, transfer(1), replay.DAY_MS)[0] for number in (6, 7, 8)], ["applied"] * 3)
+        self.assertEqual(run(9, transfer(1), replay.DAY_MS)[1], ["VELOCITY_EXCEEDED", 0])
 
     def test_every_way_to_spoil_it_is_found(self):
         for seed in range(10):

@@ -14,9 +14,14 @@ def a_transfer(random, journal, records):
         (block.height, index)
         for block in records[0].blocks
         for index, receipt in enumerate(block.receipts)
-        if receipt["id"] in told and receipt["outcome"] == "applied" and receipt["results"][0][0] == "applied"
+        if receipt["id"] in told and receipt["outcome"] == "applied" and moves(receipt["results"][0])
     ]
     return random.choice(places)
+
+
+def moves(result):
+    """Does a result tell of a balance?"""
+    return result[0] == "applied" and len(result) > 1
 
 
 def lose(random, journal, records):
@@ -61,7 +66,8 @@ def change_balance_on_one(random, journal, records):
 
 def make_money(random, journal, records):
     """The last payment of a block leaves its payee with a unit too much, on every node: the block does not add up."""
-    applied = lambda block: [index for index, receipt in enumerate(block.receipts) if receipt["outcome"] == "applied"]
+    last = lambda receipt: receipt["results"] and moves(receipt["results"][-1])
+    applied = lambda block: [index for index, receipt in enumerate(block.receipts) if last(receipt)]
     height = random.choice([block.height for block in records[0].blocks if applied(block)])
     for record in records:
         raise_balance(record.blocks[height - 1], applied(record.blocks[height - 1])[-1], -1)
@@ -78,7 +84,38 @@ def change_account(random, journal, records):
     accounts = random.choice(records).accounts
     name = random.choice(sorted(name for name in accounts if accounts[name]))
     asset = random.choice(sorted(accounts[name]))
-    accounts[name][asset] += 1
+    accounts[name][asset][random.randrange(2)] += 1
+
+
+def keep_what_is_over(random, journal, records):
+    """What was over does not end: its block has no receipt of its own, on every node."""
+    height = random.choice([block.height for block in records[0].blocks if ends(block)])
+    for record in records:
+        drop(record.blocks[height - 1], 0)
+
+
+def end_less(random, journal, records):
+    """One thing less ends in a block than was over, on every node."""
+    height = random.choice([block.height for block in records[0].blocks if ends(block)])
+    for record in records:
+        own = record.blocks[height - 1].transactions[0]["receipt"]
+        own["results"] = own["results"][1:]
+        record.blocks[height - 1].receipts[0] = copy.deepcopy(own)
+
+
+def ends(block):
+    """Has the block a receipt of its own?"""
+    return block.receipts and block.receipts[0]["results"][:1] and block.receipts[0]["results"][0][0] == "ended"
+
+
+def hold_more(random, journal, records):
+    """A receipt leaves one account with a unit more that is held and one less that is not, on every node."""
+    height, index = a_transfer(random, journal, records)
+    for record in records:
+        listed = record.blocks[height - 1].transactions[index]["receipt"]
+        after = listed["results"][0][-1]
+        after[2:] = [after[2] - 1, after[3] + 1]
+        record.blocks[height - 1].receipts[index] = copy.deepcopy(listed)
 
 
 def change_supply(random, journal, records):
@@ -184,6 +221,9 @@ WAYS = [
     (make_money, {"supply"}),
     (change_balance_on_one, {"nodes differ"}),
     (change_account, {"account"}),
+    (keep_what_is_over, {"not ended"}),
+    (end_less, {"receipt"}),
+    (hold_more, {"receipt"}),
     (change_supply, {"supply"}),
     (change_digest, {"nodes differ"}),
     (change_root, {"nodes differ"}),

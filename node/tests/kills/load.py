@@ -1,7 +1,8 @@
 """The load: banks that pay all the time, in the ways that clients do, and take every answer down.
 
 Each worker draws instructions from its own seeded generator: single payments, files of several (all or nothing, or each
-by itself), money issued and redeemed by the operator. Some are sent to all nodes at once, some again after they were
+by itself), money issued and redeemed by the operator; holds that are captured, released or left to end; requests,
+mandates, returns and exchanges. Some are sent to all nodes at once, some again after they were
 final, some again under the same reference in a new transaction; some are only submitted, and nobody waits for them.
 What was not answered is sent again, the same bytes, to another node, until it is final: what docs/api.md asks of a
 client. Must not know: which nodes are dead."""
@@ -12,6 +13,7 @@ from random import Random
 import grpc
 
 import node as api
+from agreements import SIGNERS
 
 # How long one call may wait for finality. Long enough for a network that lost its quorum for a moment.
 PATIENCE_S = 4
@@ -21,9 +23,12 @@ WINDOW_MS, WINDOW_SUBMITTED_MS = 900_000, 10_000
 # Before the client's clock, since blocks have clocks of their own.
 WINDOW_BEFORE_MS = 60_000
 ACCOUNTS_PER_BANK = 25
-ISSUER, RESERVE, ASSET = "nbc", "reserve@nbc", "KHR"
+ISSUER, RESERVE, ASSET, OTHER = "nbc", "reserve@nbc", "KHR", "USD"
+# How long agreements live: some end while validators die and start.
+LIFE_MS, SHORT_LIFE_MS = 600_000, (1_000, 15_000)
 # The instructions that a worker draws from, with their weights.
-KINDS = {"pay": 40, "pay_everywhere": 10, "pay_again": 10, "instruct_again": 8, "submit": 12, "file": 12, "mint": 8}
+KINDS = {"pay": 40, "pay_everywhere": 10, "pay_again": 10, "instruct_again": 8, "submit": 12, "file": 12, "mint": 8,
+         "keep": 14, "ask": 8, "debit": 8, "give_back": 8, "exchange": 8}
 # Reasons that settle a transaction for good without a receipt.
 SETTLED = {"EXPIRED"}
 
@@ -132,8 +137,77 @@ class Load:
         """The operator issues or redeems: the supply changes."""
         issue = random.random() < 0.5
         operation = {"does": "issue", "to": RESERVE} if issue else {"does": "redeem", "from": RESERVE}
-        operation |= {"asset": ASSET, "amount": random.randint(1, 1_000_000), "reference": reference}
+        asset = ASSET
+        if issue and random.random() < 0.5:
+            # What exchanges are paid with.
+            operation, asset = {"does": "issue", "to": random.choice(self.everyone)}, OTHER
+        operation |= {"asset": asset, "amount": random.randint(1, 1_000_000), "reference": reference}
         self.settle(random, self.make("mint", [operation]))
+
+    # ----- agreements: what begins one is settled before anybody takes it up
+
+    def agree(self, random, operation):
+        self.settle(random, self.make(operation["does"], [operation]))
+
+    def end_ms(self, random):
+        life = random.randint(*SHORT_LIFE_MS) if random.random() < 0.4 else LIFE_MS
+        return int(time.time() * 1000) + life
+
+    def keep(self, random, reference):
+        """A hold: captured in parts, released, or left until it ends; now and then more is captured than is left."""
+        hold = self.transfer(random, reference) | {"does": "place_hold", "expires_ms": self.end_ms(random)}
+        self.agree(random, hold)
+        parties = {name: hold[name] for name in ("from", "to")} | {"hold_ref": reference}
+        for part in range(random.randint(0, 2)):
+            money = {"asset": ASSET, "amount": random.randint(1, hold["amount"]), "last": random.random() < 0.4}
+            own = {"reference": f"{reference}-{part}"}
+            self.agree(random, {"does": "capture_hold"} | parties | money | own)
+        if random.random() < 0.3:
+            self.agree(random, {"does": "release_hold"} | parties)
+
+    def ask(self, random, reference):
+        """A request to be paid, and what the one who is asked says."""
+        asked = self.transfer(random, reference) | {"does": "request_to_pay", "expires_ms": self.end_ms(random)}
+        self.agree(random, asked)
+        parties = {name: asked[name] for name in ("from", "to")} | {"request_ref": reference}
+        says = random.choice(["accept_request", "accept_request", "decline_request", "cancel_request", None])
+        if says == "accept_request":
+            money = {"asset": ASSET, "amount": asked["amount"], "reference": reference + "-paid"}
+            self.agree(random, {"does": says} | parties | money)
+        elif says:
+            self.agree(random, {"does": says} | parties)
+
+    def debit(self, random, reference):
+        """A mandate, collections under it until its cap is passed, and its end."""
+        transfer = self.transfer(random, reference)
+        parties = {name: transfer[name] for name in ("from", "to")}
+        terms = {"asset": ASSET, "cap_minor": transfer["amount"], "period": random.randint(1, 3)}
+        terms |= {"reference": reference, "expires_ms": self.end_ms(random)}
+        self.agree(random, {"does": "grant_mandate"} | parties | terms)
+        for part in range(random.randint(1, 3)):
+            money = {"asset": ASSET, "amount": random.randint(1, transfer["amount"]), "mandate_ref": reference}
+            self.agree(random, {"does": "collect"} | parties | money | {"reference": f"{reference}-{part}"})
+        if random.random() < 0.5:
+            self.agree(random, {"does": "revoke_mandate"} | parties | {"mandate_ref": reference})
+
+    def give_back(self, random, reference):
+        """A payment, and parts of it returned until more would go back than was paid."""
+        paid = self.transfer(random, reference)
+        self.agree(random, paid)
+        back = {"does": "return", "from": paid["to"], "to": paid["from"], "asset": ASSET, "original_kind": 1}
+        back |= {"original_ref": reference, "original_amount_minor": paid["amount"]}
+        for part in range(random.randint(1, 3)):
+            self.agree(random, back | {"amount": random.randint(1, paid["amount"]), "reference": f"{reference}-{part}"})
+
+    def exchange(self, random, reference):
+        """A quote, and its taking by somebody who may have the money."""
+        maker, taker = random.sample(self.everyone, 2)
+        sides = {"sold_asset": ASSET, "sold_minor": random.randint(1, 3_000_000)}
+        sides |= {"bought_asset": OTHER, "bought_minor": random.randint(1, 1_000)}
+        offer = {"does": "offer_quote", "maker": maker, "reference": reference, "expires_ms": self.end_ms(random)}
+        self.agree(random, offer | sides)
+        taken = {"does": "take_quote", "maker": maker, "taker": taker, "quote_ref": reference}
+        self.agree(random, taken | sides | {"reference": reference + "-taken"})
 
     # ----- calls
 
@@ -142,10 +216,12 @@ class Load:
         now, messages = int(time.time() * 1000), []
         for plain in operations:
             inner = {FIELDS.get(name, name): value for name, value in plain.items() if name != "does"}
-            wire = self.ledger.message(plain["does"].capitalize(), **inner)
+            name = "".join(map(str.capitalize, plain["does"].split("_")))
+            wire = self.ledger.message(name, **inner)
             messages.append(self.ledger.message("Operation", **{plain["does"]: wire}))
         fields |= {"chain": self.chain, "not_before_ms": now - WINDOW_BEFORE_MS, "not_after_ms": now + window_ms}
-        signer = operations[0]["from"].split("@")[1] if operations[0]["does"] == "transfer" else ISSUER
+        field = SIGNERS.get(operations[0]["does"])
+        signer = operations[0][field].split("@")[1] if field else ISSUER
         body = self.ledger.message("TransactionBody", operations=messages, **fields)
         signed = self.ledger.sign(body, self.secrets[signer])
         identity = api.transaction_id(self.chain, signed.body)

@@ -91,6 +91,7 @@ RESULTS = {
     "applied": lambda result: ["applied"] + [balance(after) for after in result.applied.balances_after],
     "repeated": lambda result: ["repeated"] + location(result.repeated),
     "rejected": lambda result: ["rejected"] + rejection(result.rejected),
+    "ended": lambda result: ["ended", result.ended.id.hex()] + list(map(balance, result.ended.balances_after)),
 }
 
 
@@ -104,7 +105,7 @@ def location(message):
 
 def operation(message):
     """An operation as plain data: {"does": "transfer", "from": …, "to": …, "asset": …, "amount": …, "reference": …},
-    without what is not set."""
+    other fields under their own names, without what is not set."""
     does = message.WhichOneof("operation")
     inner = getattr(message, does)
     plain = {"does": does}

@@ -25,7 +25,7 @@ class Block:
 
 @dataclass
 class Record:
-    """One node's ledger. `accounts` holds {account: {asset: available}} and `supply` {asset: minor units}, as answered
+    """One node's ledger. `accounts` holds {account: {asset: [available, held]}} and `supply` {asset: minor units}, as answered
     at the end; `certificates` {height: (headers, certificate)}, in bytes, and `proofs` {transaction id: finality
     receipt file} for the heights that this node was asked about; `halted` is why it no longer votes, empty when it
     does."""
@@ -58,6 +58,7 @@ def fetch(node, height, accounts, certified, timeout):
         answer = node.call("GetBlock", timeout, height=at, include_certificate=True)
         certificates[at] = list(answer.headers), answer.certificate
     proofs, provable = {}, node.status(timeout).provable_height
+    # The last receipt of a block; it is the block's own when nothing but an end happened there.
     proven = [blocks[at - 1].receipts[-1] for at in certified if at <= provable and blocks[at - 1].receipts]
     for receipt in proven[::PROVEN_EVERY]:
         identity = receipt["id"]
@@ -66,7 +67,8 @@ def fetch(node, height, accounts, certified, timeout):
     held = {}
     for name in accounts:
         answer = node.call("GetAccount", timeout, account=name)
-        held[name] = {balance.asset: balance.available_minor for balance in answer.account.balances}
+        balances = answer.account.balances
+        held[name] = {balance.asset: [balance.available_minor, balance.held_minor] for balance in balances}
     status = node.status(timeout)
     supply = {entry.asset: int(entry.amount_minor) for entry in status.supply}
     return Record(node.name, blocks, held, supply, certificates, proofs, status.halted)
@@ -80,7 +82,7 @@ def block(message):
 
 
 def transactions(node, height, timeout):
-    """What was signed, for each receipt of a block in its order."""
+    """What was signed, for each receipt of a block in its order; nothing for the block's own."""
     found, cursor = [], ""
     while True:
         fields = {"height": height, "page_size": 1000, "include_transactions": True, "cursor": cursor}

@@ -144,7 +144,11 @@ impl Generator {
         let granted = payer.as_ref().map(|payer| payer.mandates.as_slice()).unwrap_or_default();
         let mandate = self.dice.of(granted).cloned();
         let (mandate_ref, to, money) = match mandate {
-            Some(of) => (of.reference, of.to, (of.asset, of.cap)),
+            // What is left of this period, if it still is.
+            Some(of) => {
+                let left = amount(of.cap.minor() - of.collected.minor());
+                (of.reference, of.to, (of.asset, if self.dice.one_in(2) { left } else { of.cap }))
+            }
             None => (reference("none"), id("w0@b1"), (asset("KHR"), amount(10))),
         };
         let mandate_ref = self.or_other(mandate_ref, reference("none"));

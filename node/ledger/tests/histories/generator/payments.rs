@@ -77,12 +77,23 @@ impl Generator {
             return self.transfer(scene);
         };
         let original_ref = original.reference().unwrap().clone();
+        let returned = scene.view.of_kind(TimedKind::Returned).iter().find(|timed| timed.reference == original_ref);
+        let returned = returned.map_or(0, |timed| match &timed.content {
+            TimedContent::Returned(of) => of.returned.minor(),
+            _ => 0,
+        });
+        let left = paid.minor().saturating_sub(returned);
         let original_amount = if self.slips() { amount(paid.minor() / 2 + 1) } else { paid };
         let mut back = Return {
             from: payee,
             to: self.or_other(payer, payee),
             asset,
-            amount: if self.dice.one_in(2) { paid } else { amount(1 + self.dice.below(paid.minor())) },
+            amount: match self.dice.below(6) {
+                0 => paid,
+                1 => amount(left),
+                2 => amount(left.saturating_add(1)),
+                _ => amount(1 + self.dice.below(left)),
+            },
             instruction_ref: self.maybe_reference(),
             reason: None,
             original_kind: PaymentKind::Transfer,

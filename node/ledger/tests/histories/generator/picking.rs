@@ -11,6 +11,13 @@ use crate::world::{CODES, KEEPERS};
 /// How often a fitting one is looked for before any will do.
 const TRIES: usize = 12;
 
+/// What may still leave an account today.
+fn room(scene: Scene<'_>, account: &Account, balance: &Balance) -> u64 {
+    let parameters = scene.executor.parameters();
+    let limit = parameters.limit(balance.asset, account.tier).daily.map_or(u64::MAX, Amount::minor);
+    limit.saturating_sub(balance.spent.in_day_of(parameters.hour(scene.now_ms)).minor())
+}
+
 impl Generator {
     fn mode(scene: Scene<'_>, account: AccountId) -> Mode {
         scene.executor.participants().get(&account.participant()).map_or(Mode::Removed, |participant| participant.mode)
@@ -46,7 +53,10 @@ impl Generator {
         let balances = account.as_ref().map(Account::balances).unwrap_or_default();
         let balance = self.dice.of(balances).copied();
         let (code, available) = balance.map_or((asset("KHR"), 1_000), |of| (of.asset, of.available.minor()));
-        (id, self.some_asset(code), available)
+        // As often as not all that may still be spent today is all there is.
+        let room = balance.zip(account).map_or(u64::MAX, |(balance, account)| room(scene, &account, &balance));
+        let most = if self.dice.one_in(2) { available.min(room) } else { available };
+        (id, self.some_asset(code), most)
     }
     /// Another account that can be paid.
     pub(super) fn payee(&mut self, scene: Scene<'_>, payer: AccountId) -> AccountId {
@@ -79,9 +89,9 @@ impl Generator {
         amount(match self.dice.below(90) {
             0 => 0,
             1 => u64::MAX,
-            2 => available.saturating_add(1),
-            3 => available,
-            4 => 1 + self.dice.below(available),
+            2..=4 => available.saturating_add(1),
+            5..=7 => available,
+            8 => 1 + self.dice.below(available),
             _ => little.min(available),
         })
     }
