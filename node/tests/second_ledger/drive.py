@@ -34,6 +34,8 @@ from replay import Ledger as Replay
 
 # Transactions that are on their way at once.
 ROUND = 60
+# Operations that the second ledger does not have yet, and that are not drawn. Whatever else is new fails the run.
+ABSENT = {"pay_khqr"}
 # Rounds that may follow, in which what never succeeded is drawn each time.
 MORE_ROUNDS = 40
 # Block time after which what nodes accepted must be final, in milliseconds.
@@ -217,9 +219,10 @@ class Counts:
 
     def show(self):
         print(f"{self.blocks:,} blocks, {self.transactions:,} transactions, {sum(self.tried.values()):,} operations")
-        for does in sorted(authority.RULES):
+        for does in sorted(authority.RULES.keys() - ABSENT):
             print(f"  {self.succeeded[does]:>7,} of {self.tried[does]:>7,}  {does}")
         print(f"{self.answered:,} sent again and answered with the first receipt")
+        print("not in the second ledger: " + ", ".join(sorted(ABSENT)))
         print("by themselves: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.own.items())))
         print(f"{len(self.codes)} of {len(NUMBERS)} codes:")
         for code in sorted(self.codes, key=lambda code: NUMBERS.get(code, 0)):
@@ -228,7 +231,7 @@ class Counts:
 
     def never(self):
         """Operations that never succeeded."""
-        return sorted(authority.RULES.keys() - self.succeeded.keys())
+        return sorted(authority.RULES.keys() - self.succeeded.keys() - ABSENT)
 
     def missing(self, codes):
         """What a run of this length must have shown, and did not."""
