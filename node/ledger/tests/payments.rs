@@ -330,6 +330,28 @@ fn of_an_exchange_that_neither_side_can_make_the_lowest_code_is_told() {
 }
 
 #[test]
+fn what_is_no_exchange_is_told_after_who_and_when() {
+    let same = |taker, expires_ms| {
+        let Operation::OfferQuote(quote) = quote(BOB, taker, 10, 1, "q", expires_ms) else { panic!("a quote") };
+        Operation::OfferQuote(Box::new(OfferQuote { bought: quote.sold, ..*quote }))
+    };
+    let mut ledger = Ledger::new();
+    let end = ledger.now_ms + HOUR_MS;
+    let cases = [
+        (same(Some(BOB), end), RejectionCode::SameAccount),
+        (same(None, START_MS), RejectionCode::DeadlineInvalid),
+        (same(None, end), RejectionCode::SameAsset),
+    ];
+    for (offer, code) in cases {
+        assert_eq!(ledger.run(vec![offer], &["acleda"]), rejected(code), "{code:?}");
+    }
+    let Operation::TakeQuote(taken) = take(BOB, BOB, 10, 1, "q") else { panic!("a taking") };
+    let taken = TakeQuote { bought: taken.sold, ..*taken };
+    let result = ledger.run(vec![Operation::TakeQuote(Box::new(taken))], &["acleda"]);
+    assert_eq!(result, rejected(RejectionCode::SameAccount));
+}
+
+#[test]
 fn an_atomic_transaction_that_fails_later_leaves_no_trace() {
     let end = START_MS + HOUR_MS;
     let too_much = || transfer(ALICE, BOB, 2_000_000);

@@ -52,6 +52,11 @@ class Maker:
             body.not_after_ms = chance.time_ms + chance.random.randint(1, 60)
         return self.made(body, operations, late, chance.often(MISSIGNED))
 
+    def kinds(self, names):
+        """A transaction for each of these operations that the ledger has something for."""
+        made = [kind(self.chance) for kind in KINDS if kind.__name__ in names]
+        return [self.of([operation]) for operation in made if operation]
+
     def of(self, operations, signing=None, independent=False):
         """A transaction of these, signed by those who should sign for the operations `signing`: for all of them."""
         body = self.body(operations)

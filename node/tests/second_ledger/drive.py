@@ -34,6 +34,10 @@ from replay import Ledger as Replay
 
 # Transactions that are on their way at once.
 ROUND = 60
+# Operations that the second ledger does not have yet, and that are not drawn. Whatever else is new fails the run.
+ABSENT = {"pay_khqr"}
+# Rounds that may follow, in which what never succeeded is drawn each time.
+MORE_ROUNDS = 40
 # Block time after which what nodes accepted must be final, in milliseconds.
 FINAL_MS = 180_000
 # No epoch ends during a run: changed validators are judged against each other, and never begin.
@@ -74,6 +78,11 @@ class Run:
             again = self.random.choice(self.sent) if self.sent else made[0]
             self.sent = made
             self.send([*made, again])
+        for _ in range(MORE_ROUNDS):
+            never = set(self.counts.never())
+            if not never:
+                break
+            self.send(self.maker.kinds(never) + [self.maker.transaction() for _ in range(ROUND)])
         self.flood()
         while self.ending():
             self.step()
@@ -210,19 +219,23 @@ class Counts:
 
     def show(self):
         print(f"{self.blocks:,} blocks, {self.transactions:,} transactions, {sum(self.tried.values()):,} operations")
-        for does in sorted(authority.RULES):
+        for does in sorted(authority.RULES.keys() - ABSENT):
             print(f"  {self.succeeded[does]:>7,} of {self.tried[does]:>7,}  {does}")
         print(f"{self.answered:,} sent again and answered with the first receipt")
+        print("not in the second ledger: " + ", ".join(sorted(ABSENT)))
         print("by themselves: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.own.items())))
         print(f"{len(self.codes)} of {len(NUMBERS)} codes:")
         for code in sorted(self.codes, key=lambda code: NUMBERS.get(code, 0)):
             print(f"  {self.codes[code]:>7,}  {NUMBERS.get(code, 0):>3} {code}")
         print("never: " + ", ".join(sorted(NUMBERS.keys() - self.codes.keys(), key=NUMBERS.__getitem__)))
 
+    def never(self):
+        """Operations that never succeeded."""
+        return sorted(authority.RULES.keys() - self.succeeded.keys() - ABSENT)
+
     def missing(self, codes):
         """What a run of this length must have shown, and did not."""
-        for does in sorted(authority.RULES.keys() - self.succeeded.keys()):
-            yield f"{does} never succeeded"
+        yield from (f"{does} never succeeded" for does in self.never())
         for kind in sorted({"ended", "decided", "lapsed"} - self.own.keys()):
             yield f"nothing {kind} by itself"
         if not self.answered:

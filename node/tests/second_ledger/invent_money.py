@@ -216,7 +216,7 @@ CHANGED = {
 
 # With their weights: how often each is drawn.
 KINDS = {
-    transfer: 14, issue: 5, redeem: 3, seize: 2, give_back: 8, place_hold: 8, capture_hold: 6, release_hold: 2,
+    transfer: 14, issue: 5, redeem: 3, seize: 2, give_back: 10, place_hold: 8, capture_hold: 6, release_hold: 2,
     send_to_bank: 6, track_transfer: 6, request_to_pay: 6, accept_request: 5, decline_request: 1, cancel_request: 1,
     grant_mandate: 4, collect: 6, revoke_mandate: 1, offer_quote: 5, take_quote: 5, again: 4,
 }

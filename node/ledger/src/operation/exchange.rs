@@ -81,7 +81,7 @@ impl Decode for OfferQuote {
     }
 }
 
-/// Is this an exchange at all?
+/// Are there two amounts, of assets that are there?
 fn check_sides(scene: &Scene<'_, '_>, sold: (Asset, Amount), bought: (Asset, Amount)) -> Result<(), RejectionCode> {
     for code in [RejectionCode::AmountZero, RejectionCode::AssetUnknown] {
         for (asset, amount) in [sold, bought] {
@@ -91,6 +91,11 @@ fn check_sides(scene: &Scene<'_, '_>, sold: (Asset, Amount), bought: (Asset, Amo
             }
         }
     }
+    Ok(())
+}
+
+/// Is it an exchange at all? Asked after what the accounts and times are, because the codes' numbers say so.
+fn check_assets(sold: (Asset, Amount), bought: (Asset, Amount)) -> Result<(), RejectionCode> {
     if sold.0 == bought.0 { Err(RejectionCode::SameAsset) } else { Ok(()) }
 }
 
@@ -123,6 +128,7 @@ impl Act for OfferQuote {
             return Err(RejectionCode::SameAccount);
         }
         scene.check_deadline(self.expires_ms)?;
+        check_assets(self.sold, self.bought)?;
         check_accounts(scene.working, payer, other)?;
         let OfferQuote { maker, taker, sold, bought, .. } = *self;
         let content = TimedContent::Quote(Quote { maker, taker, sold, bought });
@@ -181,6 +187,7 @@ impl Act for TakeQuote {
         if self.maker == self.taker {
             return Err(RejectionCode::SameAccount);
         }
+        check_assets(self.sold, self.bought)?;
         check_exchange(scene.working, maker, taker)?;
         let (place, timed) = scene.standing(RejectionCode::QuoteNotFound)?;
         let quote = timed.content.quote().filter(|quote| quote.taker.is_none_or(|taker| taker == self.taker));
