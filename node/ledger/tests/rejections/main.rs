@@ -106,7 +106,6 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (Malformed, Bytes(Vec::new())),
         (NoOperations, Signed(Vec::new(), other_chain, &["aba"])),
         (TooManyOperations, Signed(vec![open("x@aba"); MAX_OPERATIONS + 1], other_chain, &["aba"])),
-        (SealedInvalid, Bytes(sealed::in_clear(other_chain))),
         (
             WrongChain,
             Forged(pay(1), |body| {
@@ -160,10 +159,9 @@ fn rows() -> Vec<(RejectionCode, Attempt)> {
         (ReportsBusy, On(accused, judged(spoilt(accuse("wing", 1))))),
         (EvidenceInvalid, On(accused, vec![spoilt(accuse("wing", 1)), accuse("aba", 1)])),
     ];
-    rows.extend(payments::rows());
-    rows.extend(khqr::rows());
-    rows.extend(accounts::rows());
-    rows.extend(rows_of_governance());
+    for group in [payments::rows(), khqr::rows(), accounts::rows(), sealed::rows(), rows_of_governance()] {
+        rows.extend(group);
+    }
     rows.extend([
         (InsufficientFunds, Signed(vec![transfer_of("USD", "sok@canadia", "full@aba", 11)], unchanged, &["canadia"])),
         (AmountOverflow, Signed(vec![transfer_of("USD", "alice@aba", "full@aba", 11)], unchanged, &["aba"])),

@@ -1,7 +1,9 @@
 //! Personal data that is not sealed: refused by its bytes, before anything is queued. Every other fault of the bytes comes
 //! first. What no client's types let through is written here byte by byte.
 
+use super::Attempt;
 use super::fixture::*;
+use tonle_crypto::Digest;
 use tonle_ledger::*;
 
 /// A length-delimited protobuf field.
@@ -46,9 +48,10 @@ fn text_behind_a_header() -> Vec<u8> {
     bytes
 }
 
-/// A payment to a bank whose beneficiary everybody can read.
-pub(super) fn in_clear(change: fn(&mut TransactionBody)) -> Vec<u8> {
-    signed(&body_of(change, &[payment(12, &text_behind_a_header(), &[])]), 1)
+/// A payment to a bank whose beneficiary everybody can read, on another chain.
+pub(super) fn rows() -> Vec<(RejectionCode, Attempt)> {
+    let clear = body_of(|body| body.chain = Digest::ZERO, &[payment(12, &text_behind_a_header(), &[])]);
+    vec![(RejectionCode::SealedInvalid, Attempt::Bytes(signed(&clear, 1)))]
 }
 
 fn refusal(bytes: &[u8]) -> (RejectionCode, &'static str, Option<u32>) {
