@@ -40,7 +40,7 @@ impl Generator {
             instruction_ref: self.maybe_reference(),
             purpose,
             external_ref,
-            remittance: if self.dice.one_in(8) { b"encrypted".to_vec() } else { Vec::new() },
+            sealed: self.dice.one_in(8).then(|| self.sealed()),
         }))
     }
 
