@@ -175,6 +175,8 @@ pub(crate) struct View {
     pub(crate) accounts: Vec<(AccountId, Account)>,
     pub(crate) timed: BTreeMap<TimedKind, Vec<Timed>>,
     pub(crate) aliases: Vec<(Digest, AccountId)>,
+    /// How many paid codes it remembers.
+    pub(crate) codes: usize,
 }
 
 impl View {
@@ -185,6 +187,7 @@ impl View {
             match key {
                 StateKey::Account(id) => view.accounts.push((id, Account::decode(&value).unwrap())),
                 StateKey::Alias(alias) => view.aliases.push((alias, Alias::decode(&value).unwrap().account)),
+                StateKey::Code { .. } => view.codes += 1,
                 StateKey::Timed(_) => {
                     let timed = Timed::decode(&value).unwrap();
                     view.timed.entry(timed.kind()).or_default().push(timed);

@@ -20,7 +20,7 @@ fn room(scene: Scene<'_>, account: &Account, balance: &Balance) -> u64 {
 }
 
 impl Generator {
-    fn mode(scene: Scene<'_>, account: AccountId) -> Mode {
+    pub(super) fn mode(scene: Scene<'_>, account: AccountId) -> Mode {
         scene.executor.participants().get(&account.participant()).map_or(Mode::Removed, |participant| participant.mode)
     }
     /// An account that is as asked, if one is soon found; now and then one that is not there.
