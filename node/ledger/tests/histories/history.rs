@@ -2,6 +2,8 @@
 //!
 //! Must not know: how often what is met in all histories together.
 
+mod codes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tonle_crypto::Digest;
@@ -81,6 +83,8 @@ impl History<'_> {
         self.replay(&input, &executed, is_flood);
         self.check_money(&executed);
         self.check_receipts(&input, &executed);
+        self.check_codes(&input, &executed);
+        self.ledger.executor.participants().values().for_each(|one| self.model.standing.check_participant(one));
         self.tally.blocks += 1;
         self.tally.operations += if is_flood { 0 } else { executed.operations };
         self.tally.receipts += u64::try_from(executed.receipts.len()).unwrap();
@@ -149,8 +153,14 @@ impl History<'_> {
         for (receipt, position) in executed.receipts.iter().zip(&executed.positions) {
             let results = match &receipt.result {
                 TransactionResult::Executed(results) => results,
-                TransactionResult::Rejected { code, .. } => {
+                TransactionResult::Rejected { code, operation } => {
                     self.tally.reject(*code);
+                    if *code == RejectionCode::KhqrPaid {
+                        let position = usize::try_from(position.unwrap()).unwrap();
+                        let operations = input.transactions[position].operations();
+                        let at = usize::try_from(operation.unwrap()).unwrap();
+                        self.check_paid(&operations[at], &operations[..at]);
+                    }
                     continue;
                 }
             };
@@ -174,9 +184,19 @@ impl History<'_> {
 
     fn count(&mut self, operation: &Operation, result: &OperationResult) {
         match result {
-            OperationResult::Applied(_) | OperationResult::Pending { .. } => self.tally.apply(operation.kind()),
+            OperationResult::Applied(_) | OperationResult::Pending { .. } => {
+                self.tally.apply(operation.kind());
+                if let Operation::Return(of) = operation {
+                    self.tally.give_back(of.original_kind);
+                }
+            }
             OperationResult::Repeated(_) => self.tally.repeated += 1,
-            OperationResult::Rejected(code) => self.tally.reject(*code),
+            OperationResult::Rejected(code) => {
+                self.tally.reject(*code);
+                if *code == RejectionCode::KhqrPaid {
+                    self.check_paid(operation, &[]);
+                }
+            }
             OperationResult::Ended { .. } | OperationResult::Decided { .. } | OperationResult::Lapsed { .. } => {
                 panic!("{result:?} of an operation")
             }
@@ -279,5 +299,6 @@ fn assert_equal(one: &Executed, other: &Executed) {
     assert_eq!(one.encoded, other.encoded);
     assert_eq!(one.changes, other.changes);
     assert_eq!(one.history, other.history);
+    assert_eq!(one.khqr, other.khqr);
     assert_eq!(one.supply, other.supply);
 }

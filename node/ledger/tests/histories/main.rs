@@ -16,7 +16,7 @@ mod tally;
 mod world;
 
 use tally::Tally;
-use tonle_ledger::{OperationKind, RejectionCode};
+use tonle_ledger::{OperationKind, PaymentKind, RejectionCode};
 use world::Climate;
 
 /// Operations of all histories, unless said otherwise.
@@ -68,6 +68,10 @@ fn random_histories_break_nothing_and_meet_every_operation_and_every_rejection()
     for kind in OperationKind::ALL {
         assert!(tally.applied(*kind) >= LEAST, "{} took effect {} times", kind.name(), tally.applied(*kind));
     }
+    for kind in (1..).map_while(PaymentKind::from_number) {
+        assert!(tally.returned.contains_key(&kind.number()), "nothing of a {kind:?} went back");
+    }
+    assert!(tally.raced > 0, "no code was paid twice in one block");
     for code in RejectionCode::ALL {
         assert!(tally.rejected(*code) > 0, "{} was never given", code.name());
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use tonle_ledger::{OperationKind, RejectionCode};
+use tonle_ledger::{OperationKind, PaymentKind, RejectionCode};
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -17,6 +17,10 @@ pub(crate) struct Tally {
     /// Times that a kind was answered with its first receipt.
     pub(crate) repeated: u64,
     pub(crate) duplicates: u64,
+    /// Times that something went back of a payment, by the number of its kind.
+    pub(crate) returned: BTreeMap<u8, u64>,
+    /// Codes that were refused as paid in the block that paid them.
+    pub(crate) raced: u64,
     pub(crate) rejected: BTreeMap<RejectionCode, u64>,
     /// Things that ended by themselves.
     pub(crate) ended: u64,
@@ -35,6 +39,9 @@ impl Tally {
     pub(crate) fn reject(&mut self, code: RejectionCode) {
         *self.rejected.entry(code).or_default() += 1;
     }
+    pub(crate) fn give_back(&mut self, original: PaymentKind) {
+        *self.returned.entry(original.number()).or_default() += 1;
+    }
     pub(crate) fn applied(&self, kind: OperationKind) -> u64 {
         self.applied.get(&kind).copied().unwrap_or(0)
     }
@@ -46,13 +53,14 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { operations, blocks, receipts, repeated, duplicates, .. } = self;
-        let Tally { ended, decided, lapsed, traces, rebuilt, .. } = self;
+        let Tally { ended, decided, lapsed, traces, rebuilt, raced, returned, .. } = self;
         writeln!(f, "{operations} operations in {blocks} blocks, {receipts} receipts")?;
         writeln!(f, "{repeated} instructions and {duplicates} transactions answered with their first receipt")?;
         writeln!(
             f,
             "{ended} things ended by themselves, {decided} proposals took effect at a height, {lapsed} lapsed"
         )?;
+        writeln!(f, "{raced} codes refused as paid in the block that paid them; returns by kind: {returned:?}")?;
         writeln!(f, "{traces} blocks executed without what was rejected, {rebuilt} trees built anew")?;
         for kind in OperationKind::ALL {
             writeln!(f, "{:>9} {}", self.applied(*kind), kind.name())?;

@@ -123,7 +123,8 @@ impl Keyring {
 fn participant(ring: &Keyring, dice: &mut Dice, name: &str, role: Role) -> Participant {
     let (keys, thresholds) = ring.of_role(dice, role);
     let (legal_name, bic) = (format!("{name} Plc."), String::new());
-    Participant { id: participant_id(name), legal_name, bic, role, mode: Mode::Active, thresholds, keys }
+    let (id, mode, encryption_key) = (participant_id(name), Mode::Active, dice.pick(&ring.pool).encryption_key());
+    Participant { id, legal_name, bic, role, mode, thresholds, keys, encryption_key }
 }
 
 fn account(name: &str, kind: AccountKind, tier: KycTier, money: [u64; 3]) -> GenesisAccount {
@@ -174,6 +175,8 @@ pub(crate) struct View {
     pub(crate) accounts: Vec<(AccountId, Account)>,
     pub(crate) timed: BTreeMap<TimedKind, Vec<Timed>>,
     pub(crate) aliases: Vec<(Digest, AccountId)>,
+    /// How many paid codes it remembers.
+    pub(crate) codes: usize,
 }
 
 impl View {
@@ -184,6 +187,7 @@ impl View {
             match key {
                 StateKey::Account(id) => view.accounts.push((id, Account::decode(&value).unwrap())),
                 StateKey::Alias(alias) => view.aliases.push((alias, Alias::decode(&value).unwrap().account)),
+                StateKey::Code { .. } => view.codes += 1,
                 StateKey::Timed(_) => {
                     let timed = Timed::decode(&value).unwrap();
                     view.timed.entry(timed.kind()).or_default().push(timed);

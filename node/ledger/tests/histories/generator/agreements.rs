@@ -28,7 +28,7 @@ impl Generator {
                     expires_ms: self.end(scene, TIMED_LIFE_MAX_MS),
                     purpose: None,
                     external_ref: None,
-                    remittance: b"encrypted".to_vec(),
+                    sealed: self.sealed(),
                 }))
             }
             OperationKind::RequestToPay => {
@@ -42,7 +42,7 @@ impl Generator {
                     expires_ms: self.end(scene, TIMED_LIFE_MAX_MS),
                     purpose: None,
                     external_ref: None,
-                    remittance: Vec::new(),
+                    sealed: self.dice.one_in(4).then(|| self.sealed()),
                 }))
             }
             OperationKind::OfferQuote => self.offer(scene),

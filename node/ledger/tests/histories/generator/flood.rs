@@ -6,7 +6,7 @@ use tonle_crypto::PublicKey;
 use tonle_ledger::*;
 
 use super::Generator;
-use crate::fixture::{HOUR_MS, amount, asset, id, participant_id};
+use crate::fixture::{HOUR_MS, amount, asset, id, participant_id, sealed};
 use crate::world::Climate;
 
 /// How long what an overdue history begins with lives.
@@ -71,7 +71,7 @@ fn timed(number: usize, expires_ms: u64) -> Operation {
             expires_ms,
             purpose: None,
             external_ref: None,
-            remittance: vec![1],
+            sealed: sealed(SEALED_BUCKETS[0]),
         })),
         2 => Operation::RequestToPay(Box::new(RequestToPay {
             from: to,
@@ -82,7 +82,7 @@ fn timed(number: usize, expires_ms: u64) -> Operation {
             expires_ms,
             purpose: None,
             external_ref: None,
-            remittance: Vec::new(),
+            sealed: None,
         })),
         _ => Operation::OfferQuote(Box::new(OfferQuote {
             maker: from,

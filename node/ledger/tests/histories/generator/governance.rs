@@ -17,6 +17,10 @@ impl Generator {
         Some(match kind {
             OperationKind::AddParticipant => self.admit(scene),
             OperationKind::SetParticipantKeys => self.set_keys(scene),
+            OperationKind::SetEncryptionKey => {
+                let (participant, encryption_key) = (self.participant(scene), self.encryption_key());
+                Operation::SetEncryptionKey(SetEncryptionKey { participant, encryption_key })
+            }
             OperationKind::SetParticipantMode => {
                 let mode = self.dice.pick(&[Mode::ReceiveOnly, Mode::PayOutOnly, Mode::Suspended]);
                 let mode = if self.dice.one_in(4) { mode } else { Mode::Active };
@@ -124,6 +128,7 @@ impl Generator {
             pay_threshold: thresholds.pay,
             open_accounts_threshold: thresholds.open_accounts,
             manage_keys_threshold: thresholds.manage_keys,
+            encryption_key: self.encryption_key(),
         }))
     }
 

@@ -43,8 +43,8 @@ pub(crate) struct Generator {
     sent: VecDeque<Transaction>,
     /// Operations with references that were drawn.
     drawn: VecDeque<Operation>,
-    /// Payments by code that were drawn.
-    codes: VecDeque<PayKhqr>,
+    /// Codes that were drawn.
+    codes: VecDeque<codes::Code>,
     /// Reports that were drawn.
     reports: VecDeque<Operation>,
     /// What is left of a flood: one transaction for each block.
@@ -118,6 +118,9 @@ impl Generator {
         let mut sent: Vec<_> = (0..count).map(|_| self.send(scene)).collect();
         if self.climate == Climate::Governing {
             sent.extend(self.hurry(scene));
+        }
+        if self.dice.one_in(20) {
+            sent.extend(self.race(scene));
         }
         (sent, false)
     }

@@ -40,7 +40,7 @@ impl Generator {
             instruction_ref: self.maybe_reference(),
             purpose,
             external_ref,
-            remittance: if self.dice.one_in(8) { b"encrypted".to_vec() } else { Vec::new() },
+            sealed: self.dice.one_in(8).then(|| self.sealed()),
         }))
     }
 
@@ -67,7 +67,8 @@ impl Generator {
     /// Gives back something that was drawn before, whether it was paid or not.
     fn give_back(&mut self, scene: Scene<'_>) -> Operation {
         let is_payment = |operation: &Operation| {
-            matches!(operation, Operation::Transfer(_) | Operation::AcceptRequest(_) | Operation::Collect(_))
+            use Operation::{AcceptRequest, Collect, PayKhqr, Transfer};
+            matches!(operation, Transfer(_) | AcceptRequest(_) | Collect(_) | PayKhqr(_))
         };
         let mut payments: Vec<_> = self.drawn.iter().filter(|operation| is_payment(operation)).collect();
         // Late ones were paid by now; those of long ago are forgotten.
@@ -115,6 +116,11 @@ impl Generator {
             Operation::Collect(of) => {
                 back.original_kind = PaymentKind::Collection;
                 back.original_agreement_ref = Some(of.mandate_ref);
+            }
+            Operation::PayKhqr(of) => {
+                back.original_kind = PaymentKind::Khqr;
+                back.original_external_ref = of.external_ref;
+                back.original_agreement_ref = Some(reference(&khqr_id(&of.payload).to_string()));
             }
             _ => {}
         }

@@ -2,10 +2,11 @@
 //!
 //! Must not know: operations.
 
+use tonle_crypto::EncryptionKey;
 use tonle_ledger::*;
 
 use super::{Generator, Scene};
-use crate::fixture::{HOUR_MS, amount, asset, id};
+use crate::fixture::{HOUR_MS, amount, asset, id, sealed};
 use crate::world::{CODES, KEEPERS};
 
 /// How often a fitting one is looked for before any will do.
@@ -19,7 +20,7 @@ fn room(scene: Scene<'_>, account: &Account, balance: &Balance) -> u64 {
 }
 
 impl Generator {
-    fn mode(scene: Scene<'_>, account: AccountId) -> Mode {
+    pub(super) fn mode(scene: Scene<'_>, account: AccountId) -> Mode {
         scene.executor.participants().get(&account.participant()).map_or(Mode::Removed, |participant| participant.mode)
     }
     /// An account that is as asked, if one is soon found; now and then one that is not there.
@@ -118,6 +119,14 @@ impl Generator {
             8 => Some(Reference::new(&format!("few {}", self.dice.below(20))).unwrap()),
             _ => Some(self.own_reference()),
         }
+    }
+    /// Personal data of any size, sealed.
+    pub(super) fn sealed(&mut self) -> Sealed {
+        sealed(self.dice.pick(&SEALED_BUCKETS))
+    }
+    /// A key to encrypt to.
+    pub(super) fn encryption_key(&mut self) -> EncryptionKey {
+        self.dice.pick(&self.keys.pool).encryption_key()
     }
     /// The first, or now and then another.
     pub(super) fn or_other<T>(&mut self, one: T, other: T) -> T {

@@ -13,7 +13,7 @@ impl Generator {
         let operations = self.operations(scene);
         let signers = self.signers(scene, &operations);
         let mut body = self.body(scene, operations);
-        let way = self.dice.below(9);
+        let way = self.dice.below(10);
         match way {
             0 => body.chain = Digest::ZERO,
             1 => body.not_after_ms = body.not_before_ms - self.dice.below(2),
@@ -23,6 +23,7 @@ impl Generator {
             4 if self.dice.one_in(4) => body.operations = vec![body.operations[0].clone(); MAX_OPERATIONS + 1],
             5 if self.dice.one_in(4) => body.nonce = vec![0; MAX_TRANSACTION_BYTES],
             6 => body.nonce = vec![0; MAX_NONCE_BYTES + 1],
+            8 => body.operations.push(self.of_kind(scene, OperationKind::SendToBank)),
             _ => {}
         }
         let secrets: Vec<_> = signers.iter().map(|key| self.keys.secret(key)).collect();
@@ -33,7 +34,12 @@ impl Generator {
         // A bit of what was signed, or of a signature, is another.
         let mut bytes = signed.bytes().to_vec();
         if way > 3 {
-            let at = if way == 7 { bytes.len() - 1 } else { self.dice.place(bytes.len()) };
+            let at = match way {
+                7 => bytes.len() - 1,
+                // In the header of what is sealed.
+                8 => bytes.windows(4).position(|four| four == b"age-").unwrap() + self.dice.place(22),
+                _ => self.dice.place(bytes.len()),
+            };
             bytes[at] ^= 1 << self.dice.below(8);
         }
         let read = SignedTransaction::from_bytes(&bytes);

@@ -2,7 +2,7 @@
 //!
 //! Must not know: balances.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tonle_crypto::Digest;
 use tonle_ledger::*;
@@ -51,8 +51,6 @@ pub(crate) struct Agreements {
     mandates: BTreeMap<(AccountId, Reference), Granted>,
     /// When a reference was used last.
     references: BTreeMap<(AccountId, Reference), u64>,
-    /// Dynamic codes that were paid.
-    codes: BTreeSet<String>,
 }
 
 /// References of the same hour are free again together, 7 days after its end.
@@ -92,13 +90,6 @@ impl Agreements {
             self.timed.insert(*id, (ends_ms, Some(Kept { left: kept.left - amount, ..kept.clone() })));
         }
         kept
-    }
-
-    /// A code is paid to whom it names, and a dynamic one (`12` in field 01) never again.
-    pub(crate) fn pay_code(&mut self, payload: &str, to: &AccountId) {
-        assert!(payload.contains(to.as_str()), "{to} is not in {payload}");
-        let once = payload.starts_with("000201010212");
-        assert!(!once || self.codes.insert(payload.to_owned()), "{payload} is paid a second time");
     }
 
     /// An operation's reference: used by its account for nothing else in 7 days.
@@ -188,6 +179,9 @@ impl Agreements {
                 self.paid(of.from, of.instruction_ref.as_ref(), payment);
             }
             Operation::Transfer(of) => {
+                self.paid(of.from, of.instruction_ref.as_ref(), payment(of.from, of.to, of.asset, of.amount));
+            }
+            Operation::PayKhqr(of) => {
                 self.paid(of.from, of.instruction_ref.as_ref(), payment(of.from, of.to, of.asset, of.amount));
             }
             Operation::Collect(of) => {

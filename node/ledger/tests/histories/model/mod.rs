@@ -4,6 +4,7 @@
 //! Must not know: how the ledger keeps anything.
 
 mod agreements;
+mod codes;
 mod spending;
 mod standing;
 
@@ -13,6 +14,7 @@ use tonle_crypto::Digest;
 use tonle_ledger::*;
 
 use agreements::Agreements;
+use codes::Codes;
 use spending::Spending;
 use standing::Standing;
 
@@ -28,8 +30,9 @@ pub(crate) struct Model {
     pub(crate) money: BTreeMap<(AccountId, Asset), Money>,
     pub(crate) supply: BTreeMap<Asset, u128>,
     pub(crate) agreements: Agreements,
+    pub(crate) codes: Codes,
     pub(crate) spending: Spending,
-    standing: Standing,
+    pub(crate) standing: Standing,
     /// What was proposed and stands.
     proposals: BTreeMap<Digest, Operation>,
     /// What one operation touched.
@@ -44,6 +47,7 @@ impl Model {
             money: BTreeMap::new(),
             supply: BTreeMap::new(),
             agreements: Agreements::default(),
+            codes: Codes::default(),
             spending: Spending::new(&genesis.parameters),
             standing: Standing::new(genesis),
             proposals: BTreeMap::new(),
@@ -128,7 +132,7 @@ impl Model {
         match operation {
             Operation::Transfer(of) => self.transfer(of.from, of.to, of.asset, of.amount),
             Operation::PayKhqr(of) => {
-                self.agreements.pay_code(&of.payload, &of.to);
+                self.codes.pay(of, now_ms);
                 self.transfer(of.from, of.to, of.asset, of.amount);
             }
             Operation::AcceptRequest(of) => self.transfer(of.from, of.to, of.asset, of.amount),

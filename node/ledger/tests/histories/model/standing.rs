@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use tonle_crypto::EncryptionKey;
 use tonle_ledger::*;
 
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ struct Profile {
 pub(crate) struct Standing {
     accounts: BTreeMap<AccountId, Profile>,
     modes: BTreeMap<ParticipantId, Mode>,
+    encryption_keys: BTreeMap<ParticipantId, EncryptionKey>,
 }
 
 impl Standing {
@@ -31,6 +33,7 @@ impl Standing {
         Standing {
             accounts: genesis.accounts.iter().map(|entry| (entry.id, profile(&entry.account))).collect(),
             modes: genesis.participants.iter().map(|participant| (participant.id, participant.mode)).collect(),
+            encryption_keys: genesis.participants.iter().map(|of| (of.id, of.encryption_key)).collect(),
         }
     }
     /// The tier whose limits bind the account; `None` when none do.
@@ -62,6 +65,12 @@ impl Standing {
             | Operation::PayKhqr(_) => (first, second),
             _ => (None, None),
         }
+    }
+
+    /// What the ledger says of a participant is what operations said.
+    pub(crate) fn check_participant(&self, participant: &Participant) {
+        let is = (participant.mode, participant.encryption_key);
+        assert_eq!((self.modes[&participant.id], self.encryption_keys[&participant.id]), is, "{}", participant.id);
     }
 
     /// Was it allowed?
@@ -117,6 +126,10 @@ impl Standing {
                     "{} is admitted twice",
                     of.participant
                 );
+                self.encryption_keys.insert(of.participant, of.encryption_key);
+            }
+            Operation::SetEncryptionKey(of) => {
+                self.encryption_keys.insert(of.participant, of.encryption_key).expect("whose key changes is there");
             }
             Operation::SetParticipantMode(of) => {
                 self.modes.insert(of.participant, of.mode);
