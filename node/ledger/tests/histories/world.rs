@@ -123,7 +123,8 @@ impl Keyring {
 fn participant(ring: &Keyring, dice: &mut Dice, name: &str, role: Role) -> Participant {
     let (keys, thresholds) = ring.of_role(dice, role);
     let (legal_name, bic) = (format!("{name} Plc."), String::new());
-    Participant { id: participant_id(name), legal_name, bic, role, mode: Mode::Active, thresholds, keys }
+    let (mode, encryption_key) = (Mode::Active, fixture::encryption_key(name));
+    Participant { id: participant_id(name), legal_name, bic, role, mode, thresholds, keys, encryption_key }
 }
 
 fn account(name: &str, kind: AccountKind, tier: KycTier, money: [u64; 3]) -> GenesisAccount {

@@ -5,7 +5,7 @@
 use tonle_ledger::*;
 
 use super::{Generator, Scene};
-use crate::fixture::{amount, asset, id, reference};
+use crate::fixture::{amount, asset, id, reference, sealed};
 use crate::world::CODES;
 
 impl Generator {
@@ -28,7 +28,7 @@ impl Generator {
                     expires_ms: self.end(scene, TIMED_LIFE_MAX_MS),
                     purpose: None,
                     external_ref: None,
-                    remittance: b"encrypted".to_vec(),
+                    sealed: sealed(128),
                 }))
             }
             OperationKind::RequestToPay => {
@@ -42,7 +42,7 @@ impl Generator {
                     expires_ms: self.end(scene, TIMED_LIFE_MAX_MS),
                     purpose: None,
                     external_ref: None,
-                    remittance: Vec::new(),
+                    sealed: None,
                 }))
             }
             OperationKind::OfferQuote => self.offer(scene),

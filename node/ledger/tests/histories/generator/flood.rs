@@ -6,7 +6,7 @@ use tonle_crypto::PublicKey;
 use tonle_ledger::*;
 
 use super::Generator;
-use crate::fixture::{HOUR_MS, amount, asset, id, participant_id};
+use crate::fixture::{HOUR_MS, amount, asset, id, participant_id, sealed};
 use crate::world::Climate;
 
 /// How long what an overdue history begins with lives.
@@ -36,7 +36,8 @@ impl Generator {
                 // A few more than there may be.
                 let begun: Vec<_> = (0..TIMED_PER_PARTICIPANT_MAX + 20).map(|number| timed(number, ends_ms)).collect();
                 let signers = keys("b0", Permission::Pay);
-                let some = begun.chunks(MAX_OPERATIONS);
+                // What is sealed is long: half as many as there may be are as large as may be.
+                let some = begun.chunks(MAX_OPERATIONS / 2);
                 self.flood.extend(some.map(|operations| (operations.to_vec(), signers.clone())));
             }
             Climate::Worn => {
@@ -71,7 +72,7 @@ fn timed(number: usize, expires_ms: u64) -> Operation {
             expires_ms,
             purpose: None,
             external_ref: None,
-            remittance: vec![1],
+            sealed: sealed(128),
         })),
         2 => Operation::RequestToPay(Box::new(RequestToPay {
             from: to,
@@ -82,7 +83,7 @@ fn timed(number: usize, expires_ms: u64) -> Operation {
             expires_ms,
             purpose: None,
             external_ref: None,
-            remittance: Vec::new(),
+            sealed: None,
         })),
         _ => Operation::OfferQuote(Box::new(OfferQuote {
             maker: from,

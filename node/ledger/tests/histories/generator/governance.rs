@@ -9,7 +9,7 @@ use tonle_crypto::{Digest, SecretKey};
 use tonle_ledger::*;
 
 use super::{Generator, Scene, Sent, remember};
-use crate::fixture::{asset, participant_id, proof, spoilt};
+use crate::fixture::{asset, encryption_key, participant_id, proof, spoilt};
 use crate::world::{CODES, KEEPERS};
 
 impl Generator {
@@ -17,6 +17,10 @@ impl Generator {
         Some(match kind {
             OperationKind::AddParticipant => self.admit(scene),
             OperationKind::SetParticipantKeys => self.set_keys(scene),
+            OperationKind::SetEncryptionKey => {
+                let (participant, name) = (self.participant(scene), self.number().to_string());
+                Operation::SetEncryptionKey(SetEncryptionKey { participant, encryption_key: encryption_key(&name) })
+            }
             OperationKind::SetParticipantMode => {
                 let mode = self.dice.pick(&[Mode::ReceiveOnly, Mode::PayOutOnly, Mode::Suspended]);
                 let mode = if self.dice.one_in(4) { mode } else { Mode::Active };
@@ -121,6 +125,7 @@ impl Generator {
             bic: String::new(),
             role,
             keys,
+            encryption_key: encryption_key("new"),
             pay_threshold: thresholds.pay,
             open_accounts_threshold: thresholds.open_accounts,
             manage_keys_threshold: thresholds.manage_keys,

@@ -84,7 +84,7 @@ impl Generator {
             codes: VecDeque::new(),
             reports: VecDeque::new(),
             flood: VecDeque::new(),
-            until_overdue: 18,
+            until_overdue: 32,
         };
         generator.begin(genesis);
         generator

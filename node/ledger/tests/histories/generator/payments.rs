@@ -5,7 +5,7 @@
 use tonle_ledger::*;
 
 use super::{Generator, Scene};
-use crate::fixture::{amount, asset, id, reference};
+use crate::fixture::{amount, asset, id, reference, sealed};
 
 impl Generator {
     pub(super) fn payment(&mut self, scene: Scene<'_>, kind: OperationKind) -> Operation {
@@ -40,7 +40,7 @@ impl Generator {
             instruction_ref: self.maybe_reference(),
             purpose,
             external_ref,
-            remittance: if self.dice.one_in(8) { b"encrypted".to_vec() } else { Vec::new() },
+            sealed: self.dice.one_in(16).then(|| sealed(128)),
         }))
     }
 

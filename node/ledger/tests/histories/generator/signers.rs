@@ -37,6 +37,7 @@ impl Generator {
             Signer::ItselfOrOperator => {
                 let itself = match operation {
                     Operation::SetParticipantKeys(of) => self.of(scene, of.participant, rule.permission),
+                    Operation::SetEncryptionKey(of) => self.of(scene, of.participant, rule.permission),
                     _ => Vec::new(),
                 };
                 let others = self.of(scene, operator, Some(Permission::Govern));

@@ -6,6 +6,7 @@ use tonle_crypto::{Digest, Strict, Verified};
 use tonle_ledger::*;
 
 use super::{Generator, Scene};
+use crate::fixture::{sealed, transfer};
 
 impl Generator {
     /// Spoils a transaction in one of the ways there are, and says why it was refused.
@@ -13,7 +14,12 @@ impl Generator {
         let operations = self.operations(scene);
         let signers = self.signers(scene, &operations);
         let mut body = self.body(scene, operations);
-        let way = self.dice.below(9);
+        let way = self.dice.below(10);
+        if way == 9 {
+            let Operation::Transfer(plain) = transfer("w0@b0", "w0@b1", 1) else { unreachable!("a transfer") };
+            let sealed = Some(sealed(128));
+            body.operations = vec![Operation::Transfer(Box::new(Transfer { sealed, ..*plain }))];
+        }
         match way {
             0 => body.chain = Digest::ZERO,
             1 => body.not_after_ms = body.not_before_ms - self.dice.below(2),
@@ -32,7 +38,12 @@ impl Generator {
         };
         // A bit of what was signed, or of a signature, is another.
         let mut bytes = signed.bytes().to_vec();
-        if way > 3 {
+        if way == 9 {
+            // The head of what is sealed.
+            let head = b"age-encryption";
+            let at = bytes.windows(head.len()).position(|window| window == head).unwrap();
+            bytes[at] ^= 1;
+        } else if way > 3 {
             let at = if way == 7 { bytes.len() - 1 } else { self.dice.place(bytes.len()) };
             bytes[at] ^= 1 << self.dice.below(8);
         }
