@@ -83,6 +83,8 @@ pub struct Merchant {
     pub tls: Option<Tls>,
     /// What stands before `/pay/...` in deep links, such as `https://pay.bank.example`; by default the address.
     pub url: Option<String>,
+    /// The certificates (PEM) that servers of webhooks are believed by.
+    pub webhook_certificates: PathBuf,
     /// Requests a second of one token; twice as many at once.
     pub token_requests_per_second: u32,
     /// Requests a second of one address; twice as many at once.
@@ -271,6 +273,9 @@ fn merchant(fields: &mut Fields) -> Option<Merchant> {
     if url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
         fields.problem("merchant.url", "is no address of the web", "write it like https://pay.bank.example");
     }
+    let webhook_certificates = fields.path("merchant.webhook_certificates");
+    let webhook_certificates =
+        webhook_certificates.unwrap_or_else(|| PathBuf::from("/etc/ssl/certs/ca-certificates.crt"));
     let token_requests_per_second = fields.number("merchant.token_requests_per_second", 50, 1..=100_000);
     let address_requests_per_second = fields.number("merchant.address_requests_per_second", 100, 1..=100_000);
     if fields.text("merchant.listen").is_none_or(|listen| listen == "off") {
@@ -284,7 +289,7 @@ fn merchant(fields: &mut Fields) -> Option<Merchant> {
             "listen on 127.0.0.1 or [::1], or set merchant.tls_certificate and merchant.tls_key",
         );
     }
-    Some(Merchant { listen, tls, url, token_requests_per_second, address_requests_per_second })
+    Some(Merchant { listen, tls, url, webhook_certificates, token_requests_per_second, address_requests_per_second })
 }
 
 /// Certificate and key of a section; either is a problem without the other.

@@ -15,7 +15,7 @@ use libp2p::multiaddr::Protocol;
 use super::{Overrides, Problem, Problems, RESERVED_VARIABLES};
 
 /// Every key there is; `network.peers` holds one key for each participant.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "node.role",
     "node.data_dir",
     "node.genesis",
@@ -32,6 +32,7 @@ const KEYS: [&str; 25] = [
     "merchant.tls_certificate",
     "merchant.tls_key",
     "merchant.url",
+    "merchant.webhook_certificates",
     "merchant.token_requests_per_second",
     "merchant.address_requests_per_second",
     "log.level",

@@ -88,7 +88,7 @@ fn the_example_states_the_defaults() {
             }
         }
     }
-    assert_eq!(keys, 15);
+    assert_eq!(keys, 16);
     let least = folder.load(LEAST, &Overrides::default()).unwrap();
     assert_eq!(folder.load(EXAMPLE, &Overrides::default()).unwrap(), least);
     assert_eq!(folder.load(&uncommented, &Overrides::default()).unwrap(), least);

@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tonle_ledger::AccountId;
 
 use super::Node;
+use super::hooks::{Form, Hook, Hooks};
 use super::index::Index;
+use super::payment::Place;
 use super::store::FOLDER;
 use super::tokens::{Book, Issue, Listed};
 
@@ -49,6 +51,36 @@ pub enum Request {
     },
     /// List all tokens.
     List,
+    /// Add a webhook.
+    WebhookNew {
+        /// Where it leads.
+        url: String,
+        /// May it lead into a private network?
+        allow_private: bool,
+        /// The bearer token of Bakong's callback; none for Tonle's own, signed message.
+        bakong_bearer: Option<String>,
+        /// Whose payments are told.
+        accounts: Vec<String>,
+    },
+    /// List all webhooks.
+    WebhookList,
+    /// Remove a webhook.
+    WebhookRemove {
+        /// Its id.
+        id: String,
+    },
+    /// List what a webhook gave up.
+    WebhookDead {
+        /// Its id.
+        id: String,
+    },
+    /// Tell everything after a place again.
+    WebhookReplay {
+        /// The webhook's id.
+        id: String,
+        /// The place: `height.index.operation`.
+        after: String,
+    },
     /// Take a token back.
     Revoke {
         /// Its id.
@@ -89,6 +121,38 @@ impl From<Listed> for Token {
     }
 }
 
+/// A webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Its id: 16 hexadecimal digits.
+    pub id: String,
+    /// Where it leads.
+    pub url: String,
+    /// `signed`, or `bakong`.
+    pub form: String,
+    /// Whose payments are told.
+    pub accounts: Vec<String>,
+    /// The place up to which all is told, or given up.
+    pub told: String,
+    /// How often the batch under way was tried.
+    pub attempts: u32,
+    /// The ed25519 key that its messages are signed with: 64 hexadecimal digits.
+    pub key: String,
+}
+
+/// A batch that a webhook gave up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The place before it: replay after this to tell it again.
+    pub after: String,
+    /// The place of its last payment.
+    pub end: String,
+    /// When it was given up, ms since the Unix epoch.
+    pub time_ms: u64,
+    /// Why the last attempt failed.
+    pub why: String,
+}
+
 /// What the desk answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +166,12 @@ pub enum Reply {
     },
     /// All tokens, oldest first.
     Tokens(Vec<Token>),
+    /// Webhooks: the new one, or all.
+    Webhooks(Vec<Webhook>),
+    /// What a webhook gave up, oldest first.
+    Dead(Vec<DeadLetter>),
+    /// It is done.
+    Done,
     /// It is taken back.
     Revoked(Token),
     /// Why not.
@@ -132,6 +202,7 @@ pub async fn ask(data: &Path, request: &Request) -> Result<Reply> {
 pub(super) struct Desk {
     pub(super) book: Arc<Book>,
     pub(super) index: Arc<Index>,
+    pub(super) hooks: Arc<Hooks>,
     pub(super) node: Node,
 }
 
@@ -191,6 +262,29 @@ impl Desk {
         let answer = match request {
             Request::New { name, email, accounts, days } => self.issue(name, email, &accounts, days).await,
             Request::List => Ok(Reply::Tokens(self.book.list().into_iter().map(Token::from).collect())),
+            Request::WebhookNew { url, allow_private, bakong_bearer, accounts } => {
+                self.add_hook(url, allow_private, bakong_bearer, &accounts).await
+            }
+            Request::WebhookList => {
+                let all = self.hooks.list();
+                Ok(Reply::Webhooks(all.into_iter().map(|(id, hook)| self.webhook(id, hook)).collect()))
+            }
+            Request::WebhookRemove { id } => {
+                let hooks = Arc::clone(&self.hooks);
+                blocking(move || Ok(hooks.remove(&id).map(|()| Reply::Done)?)).await
+            }
+            Request::WebhookDead { id } => {
+                let hooks = Arc::clone(&self.hooks);
+                blocking(move || Ok(Reply::Dead(hooks.dead(&id)?.into_iter().map(dead_letter).collect()))).await
+            }
+            Request::WebhookReplay { id, after } => {
+                let hooks = Arc::clone(&self.hooks);
+                let replay = move || {
+                    let after = Place::parse(&after).context("a place is like 17.0.0: height, index, operation")?;
+                    Ok(hooks.replay(&id, after).map(|()| Reply::Done)?)
+                };
+                blocking(replay).await
+            }
             Request::Revoke { id } => {
                 let book = Arc::clone(&self.book);
                 blocking(move || Ok(Reply::Revoked(book.revoke(&id, now_ms())?.into()))).await
@@ -199,7 +293,42 @@ impl Desk {
         answer.unwrap_or_else(|error| Reply::Refused(format!("{error:#}")))
     }
 
-    async fn issue(&self, name: String, email: String, accounts: &[String], days: u32) -> Result<Reply> {
+    fn webhook(&self, id: String, hook: Hook) -> Webhook {
+        Webhook {
+            id,
+            url: hook.url,
+            form: if hook.form == Form::Signed { "signed" } else { "bakong" }.to_owned(),
+            accounts: hook.accounts.iter().map(ToString::to_string).collect(),
+            told: hook.told.to_string(),
+            attempts: hook.attempts,
+            key: self.hooks.public().to_string(),
+        }
+    }
+
+    async fn add_hook(
+        &self,
+        url: String,
+        allow_private: bool,
+        bakong_bearer: Option<String>,
+        accounts: &[String],
+    ) -> Result<Reply> {
+        let reached = self.own_accounts(accounts).await?;
+        self.index.enrol(reached.clone()).await?;
+        let form = bakong_bearer.map_or(Form::Signed, |bearer| Form::Bakong { bearer });
+        let hooks = Arc::clone(&self.hooks);
+        // Its task begins here, where tasks can.
+        let runtime = tokio::runtime::Handle::current();
+        let added = blocking(move || {
+            let _within = runtime.enter();
+            Ok(hooks.add(url, allow_private, form, reached)?)
+        });
+        let (id, hook) = added.await?;
+        tracing::info!(id, "a webhook is added");
+        Ok(Reply::Webhooks(vec![self.webhook(id, hook)]))
+    }
+
+    /// The accounts of these names, when they are there and this bank's.
+    async fn own_accounts(&self, accounts: &[String]) -> Result<Vec<AccountId>> {
         let mut reached = Vec::new();
         for text in accounts {
             let account = AccountId::new(text).with_context(|| format!("{text:?} is no account"))?;
@@ -214,6 +343,11 @@ impl Desk {
             anyhow::ensure!(found.is_some(), "there is no account {account}");
             reached.push(account);
         }
+        Ok(reached)
+    }
+
+    async fn issue(&self, name: String, email: String, accounts: &[String], days: u32) -> Result<Reply> {
+        let reached = self.own_accounts(accounts).await?;
         let book = Arc::clone(&self.book);
         let enrolled = reached.clone();
         let issue = Issue { name, email, accounts: reached, days };
@@ -226,6 +360,10 @@ impl Desk {
         })
         .await
     }
+}
+
+fn dead_letter((after, dead): (Place, super::hooks::Dead)) -> DeadLetter {
+    DeadLetter { after: after.to_string(), end: dead.end.to_string(), time_ms: dead.time_ms, why: dead.why }
 }
 
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -122,8 +122,8 @@ impl Lookup {
         Ok(payments.iter().any(|found| *found.payment.payload == *payload))
     }
 
-    /// Payments that leave or enter the accounts, oldest first: at most `max`, those strictly after `after` in blocks up to
-    /// `height`.
+    /// Payments that leave or enter the accounts, oldest first: at most `max`, those strictly after `after`, in blocks up
+    /// to `height`.
     pub(super) fn since(
         &self,
         scope: &[AccountId],

@@ -4,6 +4,7 @@
 //! ```text
 //!  HTTP (http/) ──▶ tokens (tokens/) ──▶ look-ups (lookup) ──▶ the node's database (read only)
 //!      │                                     │
+//!      │        hooks/ ──(webhooks: what is final, to addresses that the bank configured)──▶ shops
 //!      └──▶ deep links (links/)              └──▶ index of enrolled accounts (index/) ──▶ merchants' store (store)
 //!  administration: a socket of this machine ──▶ tokens
 //!  execution ──(which accounts a final block touched)──▶ index
@@ -16,6 +17,7 @@
 //! Must not know: consensus, the network between nodes, gRPC.
 
 pub mod administration;
+mod hooks;
 pub mod http;
 mod index;
 mod links;
@@ -42,6 +44,7 @@ use tonle_ledger::{Genesis, ParticipantId};
 use crate::config::Merchant;
 use crate::grpc::Finality;
 use crate::storage::Database;
+use hooks::Hooks;
 use index::Index;
 use links::Links;
 use lookup::Lookup;
@@ -116,9 +119,22 @@ pub async fn serve(
     let lookup = Lookup::new(node.clone(), Arc::clone(&store));
     let links =
         Links::start(Arc::clone(&store), lookup.clone(), reads.clone(), node.finality.follow(), url, &shutdown)?;
+    let hooks = Hooks::start(
+        store,
+        lookup.clone(),
+        reads.clone(),
+        index.followed(),
+        &config.webhook_certificates,
+        shutdown.clone(),
+    )?;
     administration::start(
         &data.join(store::FOLDER),
-        administration::Desk { book: Arc::clone(&book), index: Arc::clone(&index), node: node.clone() },
+        administration::Desk {
+            book: Arc::clone(&book),
+            index: Arc::clone(&index),
+            hooks: Arc::new(hooks),
+            node: node.clone(),
+        },
         shutdown.clone(),
     )?;
     let gateway = http::Gateway::new(http::Parts { node, book, index, lookup, links, reads }, config);

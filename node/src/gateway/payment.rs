@@ -6,7 +6,7 @@ use tonle_khqr::{Field, Md5, Terms, decode, parse};
 use tonle_ledger::{AccountId, Amount, Asset, Operation, Receipt, Reference, SignedTransaction, Text, TransactionId};
 
 /// Where an operation stands: height, the receipt's index there, the operation in the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Place {
     pub(super) height: u64,
     pub(super) index: u32,
@@ -64,6 +64,7 @@ impl Tracking {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Code {
     pub(super) md5: Md5,
+    pub(super) payload: String,
     pub(super) is_static: bool,
     /// The bill, as the code names it; else what is paid for.
     pub(super) bill: Option<String>,
@@ -75,6 +76,7 @@ impl Code {
         let bill = fields.get(Field::BillNumber).or_else(|| fields.get(Field::Purpose));
         Code {
             md5: Md5::of(payload),
+            payload: payload.to_owned(),
             is_static: parse(payload).is_ok_and(|khqr| matches!(khqr.terms, Terms::Static { .. })),
             bill: bill.filter(|bill| !bill.is_empty()).map(str::to_owned),
         }

@@ -9,6 +9,7 @@
 //!   tokens    | digest of the token 32 | -> | record |        drawn in tokens/record.rs
 //!   payments  drawn in index/entry.rs
 //!   links     | id 16 | -> | record |                         drawn in links/record.rs
+//!   hooks     drawn in hooks/book.rs
 //!   administration.sock                                       where the node's host issues tokens
 //! ```
 //! `accounts`, `payments` and "height" follow from final blocks. Integers are big-endian.
@@ -43,10 +44,11 @@ pub(super) enum Table {
     Tokens,
     Payments,
     Links,
+    Hooks,
 }
 
 impl Table {
-    const ALL: [Table; 5] = [Table::About, Table::Accounts, Table::Tokens, Table::Payments, Table::Links];
+    const ALL: [Table; 6] = [Table::About, Table::Accounts, Table::Tokens, Table::Payments, Table::Links, Table::Hooks];
 
     const fn name(self) -> &'static str {
         match self {
@@ -55,6 +57,7 @@ impl Table {
             Table::Tokens => "tokens",
             Table::Payments => "payments",
             Table::Links => "links",
+            Table::Hooks => "hooks",
         }
     }
 }

@@ -18,3 +18,4 @@ mod paying;
 mod restart;
 mod shop;
 mod tokens;
+mod webhooks;
