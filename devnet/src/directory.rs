@@ -42,6 +42,8 @@ pub struct ValidatorProcess {
     pub grpc: String,
     /// Where metrics are served, `host:port`.
     pub metrics: String,
+    /// Where the merchant gateway listens, `host:port`.
+    pub merchant: String,
 }
 
 /// What `devnet up --json` and `devnet status --json` print.
@@ -256,6 +258,7 @@ mod tests {
             pid: Some(7),
             grpc: "127.0.0.1:50051".to_owned(),
             metrics: "127.0.0.1:9100".to_owned(),
+            merchant: "127.0.0.1:8800".to_owned(),
         };
         let devnet =
             Description { dir: directory.root().to_owned(), genesis: directory.genesis(), validators: vec![validator] };
@@ -284,7 +287,7 @@ mod tests {
         let json = serde_json::to_string(&state(&directory).devnet).unwrap();
         assert_eq!(
             json,
-            r#"{"dir":"/tmp/net","genesis":"/tmp/net/genesis.json","validators":[{"name":"aba","pid":7,"grpc":"127.0.0.1:50051","metrics":"127.0.0.1:9100"}]}"#
+            r#"{"dir":"/tmp/net","genesis":"/tmp/net/genesis.json","validators":[{"name":"aba","pid":7,"grpc":"127.0.0.1:50051","metrics":"127.0.0.1:9100","merchant":"127.0.0.1:8800"}]}"#
         );
     }
 

@@ -28,6 +28,8 @@ use crate::relay::Relay;
 /// Ports of the first validator; the others follow it.
 const GRPC_PORT: u16 = 50_051;
 const METRICS_PORT: u16 = 9_100;
+/// The merchant gateway of the first validator; the others follow.
+const MERCHANT_PORT: u16 = 8_800;
 /// How long a command may take to say what it wants.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(5);
 /// Commands under way at once.
@@ -188,7 +190,7 @@ impl Supervisor {
             ports.listen = self.ports.choose(None)?;
             relay.retarget(index, loopback(ports.listen));
         }
-        for port in [&mut ports.grpc, &mut ports.metrics] {
+        for port in [&mut ports.grpc, &mut ports.metrics, &mut ports.merchant] {
             if !is_free(*port) {
                 *port = self.ports.choose(None)?;
             }
@@ -340,6 +342,7 @@ impl Supervisor {
             pid: member.process.as_ref().map(Process::pid),
             grpc: loopback(member.ports.grpc).to_string(),
             metrics: loopback(member.ports.metrics).to_string(),
+            merchant: loopback(member.ports.merchant).to_string(),
         };
         let devnet = Description {
             dir: self.directory.root().to_owned(),

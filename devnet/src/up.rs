@@ -294,7 +294,10 @@ fn footer(
     balances: &[String],
 ) -> Result<()> {
     let Some(first) = devnet.validators.first() else { return Ok(()) };
-    print(&format!("gRPC http://{}   metrics http://{}/metrics", first.grpc, first.metrics))?;
+    print(&format!(
+        "gRPC http://{}   metrics http://{}/metrics   merchants http://{}",
+        first.grpc, first.metrics, first.merchant
+    ))?;
     for line in replaced(devnet) {
         print(&line)?;
     }

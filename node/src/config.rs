@@ -74,6 +74,23 @@ impl Grpc {
     }
 }
 
+/// The merchant gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merchant {
+    /// Where shops' software connects. Without TLS a loopback address.
+    pub listen: SocketAddr,
+    /// TLS.
+    pub tls: Option<Tls>,
+    /// What stands before `/pay/...` in deep links, such as `https://pay.bank.example`; by default the address.
+    pub url: Option<String>,
+    /// The certificates (PEM) that servers of webhooks are believed by.
+    pub webhook_certificates: PathBuf,
+    /// Requests a second of one token; twice as many at once.
+    pub token_requests_per_second: u32,
+    /// Requests a second of one address; twice as many at once.
+    pub address_requests_per_second: u32,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -133,6 +150,8 @@ pub struct Config {
     pub grpc: Grpc,
     /// Where Prometheus scrapes (plain HTTP, read only); `None` when switched off.
     pub metrics: Option<SocketAddr>,
+    /// The merchant gateway; `None` when switched off.
+    pub merchant: Option<Merchant>,
     /// Logging.
     pub log: Log,
     /// How it begins with an empty disk.
@@ -179,6 +198,7 @@ impl Config {
             network: network(&mut fields),
             grpc: grpc(&mut fields),
             metrics: metrics(&mut fields),
+            merchant: merchant(&mut fields),
             log: log(&mut fields),
             sync: sync(&mut fields),
             limits: limits(&mut fields),
@@ -226,18 +246,16 @@ fn network(fields: &mut Fields) -> Network {
 
 fn grpc(fields: &mut Fields) -> Grpc {
     let listen = fields.socket_address("grpc.listen", "127.0.0.1:50051");
-    let certificate = fields.file("grpc.tls_certificate");
-    let key = fields.file("grpc.tls_key");
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => return Grpc::Tls(listen, Tls { certificate, key }),
-        (Some(_), None) => fields.problem("grpc.tls_key", "is missing", "grpc.tls_certificate is set: name its key"),
-        (None, Some(_)) => fields.problem("grpc.tls_certificate", "is missing", "grpc.tls_key is set: name its chain"),
-        (None, None) if !listen.ip().is_loopback() => fields.problem(
+    if let Some(tls) = tls(fields, "grpc") {
+        return Grpc::Tls(listen, tls);
+    }
+    let is_halved = fields.path("grpc.tls_certificate").is_some() || fields.path("grpc.tls_key").is_some();
+    if !is_halved && !listen.ip().is_loopback() {
+        fields.problem(
             "grpc.listen",
             &format!("{listen} is not a loopback address, and TLS is not configured"),
             "listen on 127.0.0.1 or [::1], or set grpc.tls_certificate and grpc.tls_key",
-        ),
-        (None, None) => {}
+        );
     }
     Grpc::Loopback(listen)
 }
@@ -247,6 +265,48 @@ fn metrics(fields: &mut Fields) -> Option<SocketAddr> {
         return None;
     }
     Some(fields.socket_address("metrics.listen", "127.0.0.1:9100"))
+}
+
+fn merchant(fields: &mut Fields) -> Option<Merchant> {
+    let tls = tls(fields, "merchant");
+    let url = fields.text("merchant.url");
+    if url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        fields.problem("merchant.url", "is no address of the web", "write it like https://pay.bank.example");
+    }
+    let webhook_certificates = fields.path("merchant.webhook_certificates");
+    let webhook_certificates =
+        webhook_certificates.unwrap_or_else(|| PathBuf::from("/etc/ssl/certs/ca-certificates.crt"));
+    let token_requests_per_second = fields.number("merchant.token_requests_per_second", 50, 1..=100_000);
+    let address_requests_per_second = fields.number("merchant.address_requests_per_second", 100, 1..=100_000);
+    if fields.text("merchant.listen").is_none_or(|listen| listen == "off") {
+        return None;
+    }
+    let listen = fields.socket_address("merchant.listen", "127.0.0.1:8800");
+    if tls.is_none() && !listen.ip().is_loopback() {
+        fields.problem(
+            "merchant.listen",
+            &format!("{listen} is not a loopback address, and TLS is not configured"),
+            "listen on 127.0.0.1 or [::1], or set merchant.tls_certificate and merchant.tls_key",
+        );
+    }
+    Some(Merchant { listen, tls, url, webhook_certificates, token_requests_per_second, address_requests_per_second })
+}
+
+/// Certificate and key of a section; either is a problem without the other.
+fn tls(fields: &mut Fields, section: &str) -> Option<Tls> {
+    let (certificate_name, key_name) = (format!("{section}.tls_certificate"), format!("{section}.tls_key"));
+    let (certificate, key) = (fields.file(&certificate_name), fields.file(&key_name));
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => return Some(Tls { certificate, key }),
+        (Some(_), None) => {
+            fields.problem(&key_name, "is missing", &format!("{certificate_name} is set: name its key"));
+        }
+        (None, Some(_)) => {
+            fields.problem(&certificate_name, "is missing", &format!("{key_name} is set: name its chain"));
+        }
+        (None, None) => {}
+    }
+    None
 }
 
 fn log(fields: &mut Fields) -> Log {

@@ -4,6 +4,7 @@
 //! <data>/LOCK        held for as long as the process runs
 //! <data>/db/         RocksDB
 //! <data>/guard/      the guard file
+//! <data>/merchants/  the merchant gateway's RocksDB, where it is on
 //! <data>/batches/    the log of unfinalized batches
 //! ```
 

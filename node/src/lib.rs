@@ -10,6 +10,7 @@ pub mod event_loop;
 pub mod evidence;
 pub mod executor;
 pub mod finality_receipt;
+pub mod gateway;
 pub mod grpc;
 pub mod guard_file;
 pub mod intake;

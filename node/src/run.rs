@@ -31,6 +31,7 @@ use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrival, EventLoop, Inbox, Parts, Roster, Shared};
 use crate::evidence::Evidence;
 use crate::executor::{Execution, ExecutionEvent};
+use crate::gateway;
 use crate::grpc::{self, Finality, ServerConfig, Service, Serving, TlsConfig};
 use crate::intake::Intake;
 use crate::key_file;
@@ -149,7 +150,19 @@ async fn serve(
     metrics.observe_database(Box::new(move |name| observed.property(name)));
     let finality = Arc::new(Finality::new(tip(&opened)?).measured(metrics.finality_seconds.clone()));
     let snapshots = snapshots(&opened, chain, &metrics)?;
-    let execution = start_execution(&opened.database, opened.ledger, &inbox, &finality, &metrics, snapshots.clone())?;
+    let merchants = match &config.merchant {
+        Some(_) => Some(gateway::Opened::open(&config.data_dir, Arc::clone(&database), chain.digest)?),
+        None => None,
+    };
+    let touched = merchants.as_ref().map(gateway::Opened::touched);
+    let told = Told {
+        inbox: inbox.clone(),
+        finality: Arc::clone(&finality),
+        metrics: Arc::clone(&metrics),
+        snapshots: snapshots.clone(),
+        touched,
+    };
+    let execution = start_execution(&opened.database, opened.ledger, told)?;
     let source = PeerSource::new(Arc::clone(&database), opened.batch_log.reader());
     let sync_server = SyncServer::start(source, snapshots, network.clone())?;
     let peers = Peers::default();
@@ -190,6 +203,16 @@ async fn serve(
     };
     let shutdown = CancellationToken::new();
     let api_chain = api_chain(config, chain, set, own)?;
+    if let (Some(opened), Some(merchant)) = (merchants, &config.merchant) {
+        let node = gateway::Node {
+            database: Arc::clone(&database),
+            finality: Arc::clone(&finality),
+            genesis: Arc::clone(&chain.genesis),
+            chain: chain.digest,
+            bank: api_chain.node,
+        };
+        gateway::serve(opened, node, &config.data_dir, merchant, shutdown.clone()).await?;
+    }
     let archive = Arc::new(DatabaseArchive::new(database)?);
     let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
     let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
@@ -283,15 +306,21 @@ fn start_loop(event_loop: EventLoop) -> Result<(JoinHandle<()>, Ended)> {
     Ok((thread, ended))
 }
 
+/// Whom the execution thread tells of a block.
+struct Told {
+    inbox: Inbox,
+    finality: Arc<Finality>,
+    metrics: Arc<Metrics>,
+    snapshots: Snapshots,
+    touched: Option<gateway::Touched>,
+}
+
 fn start_execution(
     database: &Arc<crate::storage::Database>,
     ledger: tonle_ledger::Executor,
-    inbox: &Inbox,
-    finality: &Arc<Finality>,
-    metrics: &Arc<Metrics>,
-    snapshots: Snapshots,
+    told: Told,
 ) -> Result<Execution> {
-    let (inbox, finality, metrics) = (inbox.clone(), Arc::clone(finality), Arc::clone(metrics));
+    let Told { inbox, finality, metrics, snapshots, touched } = told;
     let tell = move |event| match event {
         ExecutionEvent::Executed(block) => {
             if block.ends_epoch()
@@ -303,6 +332,9 @@ fn start_execution(
             let members = block.executed.validators.as_ref().map(|version| validators(&version.members).into());
             inbox.send(Arrival::Executed { checkpoint: block.checkpoint, members });
             finality.executed(&block.input, &block.executed, block.provable);
+            if let Some(touched) = &touched {
+                touched.block(block.executed.height, &block.executed.history);
+            }
             count(&metrics, &block.executed);
         }
         ExecutionEvent::Failed(error) => inbox.send(Arrival::Failed(error)),

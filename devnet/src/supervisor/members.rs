@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use tonle_ledger::{Genesis, ParticipantId};
 
-use super::{GRPC_PORT, METRICS_PORT, Member, Supervisor, notice};
+use super::{GRPC_PORT, MERCHANT_PORT, METRICS_PORT, Member, Supervisor, notice};
 use crate::configuration::NodePorts;
 use crate::control::Reply;
 use crate::defaults::VALIDATORS_MAX;
@@ -22,6 +22,7 @@ impl Member {
             listen: ports.choose(None)?,
             grpc: ports.choose(Some(GRPC_PORT + offset))?,
             metrics: ports.choose(Some(METRICS_PORT + offset))?,
+            merchant: ports.choose(Some(MERCHANT_PORT + offset))?,
         };
         Ok(Member { name, ports, process: None, state: "starting".to_owned() })
     }

@@ -11,7 +11,11 @@ mod history;
 mod init;
 mod key;
 mod khqr;
+<<<<<<< HEAD
 mod open;
+=======
+mod merchant;
+>>>>>>> ce7b025 (gateway: answer shops as Bakong's Open API does)
 mod order;
 mod participant;
 mod pay;
@@ -122,6 +126,9 @@ enum Command {
     /// Make, show and check KHQR codes.
     #[command(subcommand)]
     Khqr(khqr::Command),
+    /// The tokens of this bank's merchants.
+    #[command(subcommand)]
+    Merchant(merchant::Command),
     /// Show how the nodes stand.
     Status(status::Arguments),
     /// Show, add, change and remove validators.
@@ -169,6 +176,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(command) => register::report(&command),
         Command::Open(arguments) => open::run(&arguments),
         Command::Khqr(command) => khqr::run(&command),
+        Command::Merchant(command) => merchant::run(&command),
         Command::Status(arguments) => status::run(&arguments),
         Command::Validator(command) => validator::run(&command),
         Command::Participant(command) => participant::run(&command),

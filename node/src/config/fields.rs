@@ -15,7 +15,7 @@ use libp2p::multiaddr::Protocol;
 use super::{Overrides, Problem, Problems, RESERVED_VARIABLES};
 
 /// Every key there is; `network.peers` holds one key for each participant.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 26] = [
     "node.role",
     "node.data_dir",
     "node.genesis",
@@ -28,6 +28,13 @@ const KEYS: [&str; 19] = [
     "grpc.tls_certificate",
     "grpc.tls_key",
     "metrics.listen",
+    "merchant.listen",
+    "merchant.tls_certificate",
+    "merchant.tls_key",
+    "merchant.url",
+    "merchant.webhook_certificates",
+    "merchant.token_requests_per_second",
+    "merchant.address_requests_per_second",
     "log.level",
     "log.format",
     "sync.mode",

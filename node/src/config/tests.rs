@@ -88,7 +88,7 @@ fn the_example_states_the_defaults() {
             }
         }
     }
-    assert_eq!(keys, 11);
+    assert_eq!(keys, 16);
     let least = folder.load(LEAST, &Overrides::default()).unwrap();
     assert_eq!(folder.load(EXAMPLE, &Overrides::default()).unwrap(), least);
     assert_eq!(folder.load(&uncommented, &Overrides::default()).unwrap(), least);
@@ -145,12 +145,24 @@ fn tls_opens_other_addresses() {
     assert!(matches!(folder.load(LEAST, &set(&["grpc.listen=[::1]:9"])).unwrap().grpc, Grpc::Loopback(_)));
 }
 
+#[test]
+fn merchants_are_served_where_the_configuration_says_so() {
+    let folder = Folder::new();
+    let merchant = |pairs: &[&str]| folder.load(LEAST, &set(pairs)).unwrap().merchant;
+    assert_eq!(merchant(&[]), None);
+    assert_eq!(merchant(&["merchant.listen=off", "merchant.url=https://pay.example"]), None);
+    let plain = merchant(&["merchant.listen=127.0.0.1:8800"]).unwrap();
+    assert_eq!((plain.tls, plain.token_requests_per_second, plain.address_requests_per_second), (None, 50, 100));
+    let pairs = ["merchant.listen=0.0.0.0:443", "merchant.tls_certificate=grpc.pem", "merchant.tls_key=grpc.key"];
+    assert!(merchant(&pairs).unwrap().tls.is_some());
+}
+
 /// One row for each thing that can be wrong: what is set, the key that is named, and a part of what is said.
 #[test]
 fn names_the_key_and_the_remedy_of_each_problem() {
     let folder = Folder::new();
     std::fs::set_permissions(folder.path("grpc.key"), Permissions::from_mode(0o644)).unwrap();
-    let rows: [(&str, &str, &str); 27] = [
+    let rows: [(&str, &str, &str); 33] = [
         ("node.role=leader", "node.role", "write one of: validator, observer"),
         ("node.role=1", "node.role", "write it in quotes"),
         ("node.genesis=none.json", "node.genesis", "relative to the configuration file's folder"),
@@ -176,6 +188,12 @@ fn names_the_key_and_the_remedy_of_each_problem() {
         ("grpc.tls_certificate=grpc.pem", "grpc.tls_key", "name its key"),
         ("metrics.listen=9100", "metrics.listen", "write it in quotes"),
         ("metrics.listen=127.0.0.1:50051", "metrics.listen", "give each its own port"),
+        ("merchant.listen=8800", "merchant.listen", "write it in quotes"),
+        ("merchant.listen=0.0.0.0:8800", "merchant.listen", "set merchant.tls_certificate and merchant.tls_key"),
+        ("merchant.tls_key=grpc.pem", "merchant.tls_certificate", "name its chain"),
+        ("merchant.tls_certificate=grpc.pem", "merchant.tls_key", "name its key"),
+        ("merchant.url=ftp://bank.example", "merchant.url", "https://"),
+        ("merchant.token_requests_per_second=0", "merchant.token_requests_per_second", "from 1 to 100000"),
         ("log.level=loud=very", "log.level", "write error, warn, info"),
         ("log.format=xml", "log.format", "write one of: text, json"),
         ("limits.connections_max=7", "limits.connections_max", "from 8 to 4096"),
