@@ -11,11 +11,8 @@ mod history;
 mod init;
 mod key;
 mod khqr;
-<<<<<<< HEAD
-mod open;
-=======
 mod merchant;
->>>>>>> ce7b025 (gateway: answer shops as Bakong's Open API does)
+mod open;
 mod order;
 mod participant;
 mod pay;

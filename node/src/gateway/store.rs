@@ -95,7 +95,7 @@ pub enum StoreError {
     },
     /// The node's own database could not be read.
     #[error("the node's database could not be read")]
-    Node(#[from] crate::storage::Error),
+    Node(#[source] Box<crate::storage::Error>),
     /// It was written by another version of the program.
     #[error("{path} has layout {found}, and this program writes {SCHEMA_VERSION}: run the version that wrote it")]
     Schema {
@@ -112,6 +112,12 @@ pub enum StoreError {
         /// The chain found.
         found: Digest,
     },
+}
+
+impl From<crate::storage::Error> for StoreError {
+    fn from(error: crate::storage::Error) -> Self {
+        StoreError::Node(Box::new(error))
+    }
 }
 
 /// Writes that happen together or not at all.
