@@ -150,17 +150,13 @@ async fn serve(
     metrics.observe_database(Box::new(move |name| observed.property(name)));
     let finality = Arc::new(Finality::new(tip(&opened)?).measured(metrics.finality_seconds.clone()));
     let snapshots = snapshots(&opened, chain, &metrics)?;
-    let merchants = match &config.merchant {
-        Some(_) => Some(gateway::Opened::open(&config.data_dir, Arc::clone(&database), chain.digest)?),
-        None => None,
-    };
-    let touched = merchants.as_ref().map(gateway::Opened::touched);
+    let merchants = open_merchants(config, &database, chain)?;
     let told = Told {
         inbox: inbox.clone(),
         finality: Arc::clone(&finality),
         metrics: Arc::clone(&metrics),
         snapshots: snapshots.clone(),
-        touched,
+        touched: merchants.as_ref().map(gateway::Opened::touched),
     };
     let execution = start_execution(&opened.database, opened.ledger, told)?;
     let source = PeerSource::new(Arc::clone(&database), opened.batch_log.reader());
@@ -202,20 +198,8 @@ async fn serve(
         metrics: Arc::clone(&metrics),
     };
     let shutdown = CancellationToken::new();
-    let api_chain = api_chain(config, chain, set, own)?;
-    if let (Some(opened), Some(merchant)) = (merchants, &config.merchant) {
-        let node = gateway::Node {
-            database: Arc::clone(&database),
-            finality: Arc::clone(&finality),
-            genesis: Arc::clone(&chain.genesis),
-            chain: chain.digest,
-            bank: api_chain.node,
-        };
-        gateway::serve(opened, node, &config.data_dir, merchant, shutdown.clone()).await?;
-    }
-    let archive = Arc::new(DatabaseArchive::new(database)?);
-    let service = Service::new(api_chain, Arc::new(backend), archive, finality, grpc::Limits::default());
-    let serving = grpc::serve(server_config(config), service, shutdown.clone()).await?;
+    let clients = Clients { chain: api_chain(config, chain, set, own)?, backend, database, finality, merchants };
+    let serving = clients.serve(config, &shutdown).await?;
     drop(serve_metrics(config, metrics, &shutdown).await?);
     let (thread, ended) = start_loop(EventLoop::new(parts, arrivals))?;
     tokio::spawn(intake.run(events));
@@ -223,10 +207,54 @@ async fn serve(
     let result = until_ended(ended, serving, &inbox, &shutdown).await;
     shutdown.cancel();
     network.shutdown().await;
-    // The loop's parts end with it: the batch log and execution finish what they hold.
+    join(thread).await?;
+    why_ended(result)
+}
+
+/// Waits for the event loop's thread. Its parts end with it: the batch log and execution finish what they hold.
+async fn join(thread: JoinHandle<()>) -> Result<()> {
     let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
     ensure!(joined.is_ok(), "the event loop panicked; the node signs nothing more");
-    why_ended(result)
+    Ok(())
+}
+
+/// What clients are answered from.
+struct Clients {
+    chain: grpc::Chain,
+    backend: Running,
+    database: Arc<crate::storage::Database>,
+    finality: Arc<Finality>,
+    merchants: Option<gateway::Opened>,
+}
+
+impl Clients {
+    /// Serves shops' software, where that is configured, and gRPC.
+    async fn serve(self, config: &Config, shutdown: &CancellationToken) -> Result<Serving> {
+        let Clients { chain, backend, database, finality, merchants } = self;
+        if let (Some(opened), Some(merchant)) = (merchants, &config.merchant) {
+            let node = gateway::Node {
+                database: Arc::clone(&database),
+                finality: Arc::clone(&finality),
+                genesis: Arc::clone(&chain.genesis),
+                chain: chain.digest,
+                bank: chain.node,
+            };
+            gateway::serve(opened, node, &config.data_dir, merchant, shutdown.clone()).await?;
+        }
+        let archive = Arc::new(DatabaseArchive::new(database)?);
+        let service = Service::new(chain, Arc::new(backend), archive, finality, grpc::Limits::default());
+        Ok(grpc::serve(server_config(config), service, shutdown.clone()).await?)
+    }
+}
+
+/// The gateway's store and index, where it is configured: it follows blocks from the first that is executed.
+fn open_merchants(
+    config: &Config,
+    database: &Arc<crate::storage::Database>,
+    chain: &Chain,
+) -> Result<Option<gateway::Opened>> {
+    let open = |_| gateway::Opened::open(&config.data_dir, Arc::clone(database), chain.digest);
+    config.merchant.as_ref().map(open).transpose()
 }
 
 /// Waits until the event loop ends, by itself or because the process was told to stop: then clients are answered first.

@@ -8,8 +8,8 @@ use tonle_devnet::directory::Directory;
 use tonle_devnet::keys;
 use tonle_khqr::{Additional, Draft, Payee, generate};
 use tonle_ledger::{
-    AccountId, Amount, Asset, Operation, PayKhqr, Progress, Reference, SendToBank, SignedTransaction, Text,
-    TrackTransfer, TransactionBody, Transfer,
+    AccountId, Amount, Asset, Operation, PayKhqr, Progress, Reference, SEALED_BUCKETS, SEALED_RECIPIENTS, Sealed,
+    SendToBank, SignedTransaction, Text, TrackTransfer, TransactionBody, Transfer,
 };
 
 use crate::fixture::{Devnet, PATIENCE};
@@ -72,7 +72,7 @@ pub(crate) fn transfer(from: &str, to: &str, amount: Amount, references: [&str; 
         instruction_ref: reference(instruction),
         purpose: Some(Text::new("rent of May").unwrap()),
         external_ref: reference(external),
-        remittance: Vec::new(),
+        sealed: None,
     }))
 }
 
@@ -87,8 +87,16 @@ pub(crate) fn to_bank(amount: Amount, name: &str) -> Operation {
         expires_ms: now_ms() + 3_600_000,
         purpose: None,
         external_ref: None,
-        remittance: vec![1, 2, 3],
+        sealed: sealed(),
     }))
+}
+
+/// Details for the bank, which nobody reads here: of the form that the ledger asks for.
+fn sealed() -> Sealed {
+    let line = "A".repeat(43);
+    let recipients = format!("-> X25519 {line}\n{line}\n").repeat(SEALED_RECIPIENTS);
+    let header = format!("age-encryption.org/v1\n{recipients}--- {line}\n").into_bytes();
+    Sealed::from_bytes(&[header, vec![0xee; 32 + SEALED_BUCKETS[0]]].concat()).unwrap()
 }
 
 pub(crate) fn track(name: &str, progress: Progress) -> Operation {
