@@ -37,7 +37,7 @@ impl Generator {
             None => self.new_code(scene),
         };
         let mut paid = self.payment_of(code, from);
-        if self.dice.one_in(8) {
+        if self.dice.one_in(6) {
             self.slip(scene, &mut paid);
         }
         Operation::PayKhqr(Box::new(paid))
@@ -100,7 +100,7 @@ impl Generator {
     fn slip(&mut self, scene: Scene<'_>, paid: &mut PayKhqr) {
         let payload = paid.payload.as_ref();
         let (number, other) = if paid.asset == asset("KHR") { ("5303116", "USD") } else { ("5303840", "KHR") };
-        let spoilt = match self.dice.below(10) {
+        let spoilt = match self.dice.below(11) {
             0 => payload.replace("6304", "6404"),
             1 => payload.chars().take(1 + self.dice.place(payload.chars().count() - 1)).collect(),
             2 => altered(payload, "5802KH", ""),
@@ -110,9 +110,11 @@ impl Generator {
             5 => altered(payload, number, "5303764"),
             6 => return paid.to = self.payee(scene, paid.from),
             7 => return paid.asset = asset(other),
-            8 => {
+            8..=9 => {
+                // Good too short, or too long.
+                let expires_ms = if self.dice.one_in(2) { START_MS } else { scene.now_ms + KHQR_LIFE_MAX_MS + 1 };
                 paid.amount = amount(100);
-                code(paid.to.as_str(), paid.asset.as_str(), Some("1"), START_MS, "late")
+                code(paid.to.as_str(), paid.asset.as_str(), Some("1"), expires_ms, "untimely")
             }
             _ => return paid.amount = amount(paid.amount.minor() / 2 + 1),
         };
