@@ -51,9 +51,11 @@ fn with_mandate(name: &str) -> Operation {
     grant(ALICE, BOB, 1_000_000, Period::Day, name, START_MS + HOUR_MS)
 }
 
-/// Of nobody's money, at a time that is over.
+/// Of nobody's money, at a bank that is not there.
 pub(crate) fn same_asset() -> Operation {
-    let Operation::OfferQuote(mut quote) = quote("x@nowhere", None, 1, 1, "q", 0) else { unreachable!("a quote") };
+    let Operation::OfferQuote(mut quote) = quote("x@nowhere", None, 1, 1, "q", START_MS + HOUR_MS) else {
+        unreachable!("a quote")
+    };
     quote.bought = quote.sold;
     Operation::OfferQuote(quote)
 }

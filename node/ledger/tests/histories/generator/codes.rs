@@ -100,7 +100,7 @@ impl Generator {
     fn slip(&mut self, scene: Scene<'_>, paid: &mut PayKhqr) {
         let payload = paid.payload.as_ref();
         let (number, other) = if paid.asset == asset("KHR") { ("5303116", "USD") } else { ("5303840", "KHR") };
-        let spoilt = match self.dice.below(11) {
+        let spoilt = match self.dice.below(13) {
             0 => payload.replace("6304", "6404"),
             1 => payload.chars().take(1 + self.dice.place(payload.chars().count() - 1)).collect(),
             2 => altered(payload, "5802KH", ""),
@@ -116,6 +116,7 @@ impl Generator {
                 paid.amount = amount(100);
                 code(paid.to.as_str(), paid.asset.as_str(), Some("1"), expires_ms, "untimely")
             }
+            10 => return paid.amount = amount(paid.amount.minor().saturating_add(1)),
             _ => return paid.amount = amount(paid.amount.minor() / 2 + 1),
         };
         paid.payload = spoilt.into();
