@@ -150,7 +150,14 @@ def add_agreed(answer):
     answer.agreement.amount_minor ^= 1
 
 
-LIES = {add_money: "GetAccount", add_held: "GetAccount", add_supply: "GetStatus", add_agreed: "GetAgreement"}
+def other_key(answer):
+    answer.participant.encryption_key = bytes(32)
+
+
+LIES = {
+    add_money: "GetAccount", add_held: "GetAccount", add_supply: "GetStatus", add_agreed: "GetAgreement",
+    other_key: "GetParticipant",
+}
 
 
 def believed(nodes, replay, root):

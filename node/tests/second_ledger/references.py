@@ -14,7 +14,7 @@ OWNERS = {
     "collect": "to", "offer_quote": "maker", "take_quote": "taker", "seize": "asset",
 }
 # What does not make two instructions differ: encrypted data, which is other bytes each time.
-ENCRYPTED = ("remittance",)
+ENCRYPTED = ("sealed",)
 
 
 def scope(state, operation):

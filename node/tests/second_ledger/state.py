@@ -19,6 +19,7 @@ class Participant:
     mode: str
     keys: dict
     thresholds: dict
+    encryption_key: bytes
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ class State:
         for entry in genesis["participants"]:
             keys = {bytes.fromhex(key["key"]): frozenset(key["permissions"]) for key in entry["keys"]}
             thresholds = {name: entry["thresholds"][name] for name in PERMISSIONS}
-            self.participants[entry["id"]] = Participant(entry["role"], entry["mode"], keys, thresholds)
+            record = entry["role"], entry["mode"], keys, thresholds, bytes.fromhex(entry["encryption_key"])
+            self.participants[entry["id"]] = Participant(*record)
 
     def load_accounts(self, genesis):
         self.supply.update({code: 0 for code in self.issuers})
