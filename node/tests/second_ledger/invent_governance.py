@@ -172,7 +172,7 @@ def statements(chance, view, digests):
 
 KINDS = {
     add_participant: 3, set_participant_keys: 4, set_encryption_key: 2, set_participant_mode: 4,
-    remove_participant: 4, set_limits: 3, activate_protocol: 2, propose: 8, approve: 10, withdraw: 2, set_validator: 1.5,
-    remove_validator: 1, report_misbehaviour: 3,
+    remove_participant: 4, set_limits: 3, activate_protocol: 2, propose: 8, approve: 10, withdraw: 2,
+    set_validator: 1.5, remove_validator: 1, report_misbehaviour: 3,
 }
 assert {kind.__name__ for kind in KINDS} <= authority.RULES.keys()

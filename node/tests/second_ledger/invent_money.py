@@ -2,6 +2,7 @@
 when the ledger has nothing for it.
 
 Must not know: who signs."""
+import khqr
 import sealed
 
 
@@ -51,6 +52,7 @@ RETURNED = {
     "transfer": ("transfer", None),
     "accept_request": ("request", "request_ref"),
     "collect": ("collection", "mandate_ref"),
+    "pay_khqr": ("khqr", "payload"),
 }
 
 
@@ -66,6 +68,11 @@ def give_back(chance):
     fields |= {"amount_minor": chance.random.choice([amount, max(amount // 3, 1)]), "original_kind": kind}
     fields |= {"original_ref": known[2], "original_amount_minor": amount, "instruction_ref": chance.reference()}
     fields |= {"reason": "AC04" if chance.often(0.5) else ""}
+    if kind == "khqr":
+        # Hexadecimal digits of either case.
+        code = khqr.identity(original["payload"]).hex()
+        fields["original_agreement_ref"] = code.upper() if chance.often(0.2) else code
+        return fields | {"original_external_ref": original["external_ref"]}
     if agreement:
         return fields | {"original_agreement_ref": original[agreement]}
     return fields | {"original_purpose": original["purpose"], "original_external_ref": original["external_ref"]}

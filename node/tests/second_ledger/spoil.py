@@ -1,6 +1,7 @@
 """Ways to make a good operation one that the ledger refuses, or a good transaction one that no node takes.
 
 Must not know: which reason is given for an operation. For bytes it is said here."""
+import invent_khqr
 import sealed
 
 HOUR_MS = 3_600_000
@@ -55,6 +56,7 @@ FIELDS = (
     dict.fromkeys(PARTIES, party) | dict.fromkeys(AMOUNTS, amount) | dict.fromkeys(REFERENCES, reference)
     | dict.fromkeys(("asset", "sold_asset", "bought_asset"), asset)
     | {"expires_ms": time, "participant": participant, "alias": digest, "proposal": digest}
+    | {"payload": invent_khqr.spoilt}
     | {"tier": lambda chance, good, field: "interbank", "order_ref": lambda chance, good, field: "no-such-order"}
 )
 

@@ -1,11 +1,12 @@
-"""What stands at the end: accounts, participants, agreements, supply, validators, offences, as the nodes answer and as
-the second ledger has it.
+"""What stands at the end: accounts, participants, agreements, payments by codes, supply, validators, offences, as the
+nodes answer and as the second ledger has it.
 
 Must not know: how it came about."""
 import authority
 import chain
 import compare
 import money
+import paid
 import timed
 import wire
 
@@ -20,6 +21,7 @@ def differences(nodes, replay, ended, root):
     """Lines for all that differs. Nothing is on its way any more; `root` is the last block's state root."""
     state = replay.state
     yield from agreements(nodes, state, ended)
+    yield from paid.differences(nodes, state)
     for node in nodes:
         next(node.watch(replay.height))
         block = node.call("GetBlock", height=replay.height).block

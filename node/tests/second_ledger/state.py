@@ -96,6 +96,8 @@ class State:
         "timed",  # id: Timed
         "aliases",  # alias: (account, name)
         "proposals",  # id: Proposal
+        "codes",  # identity of a dynamic KHQR code that was paid: its expiry
+        "paid",  # MD5 of a code, in hexadecimal: payments by codes of it, oldest first, as the API answers them
         # "members": ((participant, key, network key), …); "versions": ((since, members), …); "used": all keys ever
         "validators",
         "activations",  # "all": ((height, version), …)
@@ -107,6 +109,7 @@ class State:
             setattr(self, table, {})
         self.undo = []
         self.issuers = {asset["code"]: asset["issuer"] for asset in genesis["assets"]}
+        self.exponents = {asset["code"]: asset["exponent"] for asset in genesis["assets"]}
         self.epoch_length, self.first_version = genesis["epoch_length"], genesis["protocol_version"]
         self.load_participants(genesis)
         self.load_accounts(genesis)
