@@ -156,6 +156,11 @@ def add_supply(answer):
         entry.amount_minor = str(int(entry.amount_minor) + 1)
 
 
+def raise_limits(answer):
+    for entry in answer.limits:
+        entry.hourly += 1
+
+
 def add_agreed(answer):
     answer.agreement.amount_minor ^= 1
 
@@ -172,9 +177,19 @@ def one_less(answer):
     del answer.payments[-1:]
 
 
+def other_name(answer):
+    answer.display_name += "x"
+
+
+def approved(answer):
+    for entry in answer.proposals:
+        entry.approvals.append(bytes(32))
+
+
 LIES = {
     add_money: "GetAccount", add_held: "GetAccount", add_supply: "GetStatus", add_agreed: "GetAgreement",
     other_key: "GetParticipant", other_code: "GetKhqrPayment", one_less: "ListKhqrPayments",
+    raise_limits: "GetLimits", other_name: "ResolveAlias", approved: "ListProposals",
 }
 
 

@@ -1,5 +1,5 @@
-"""What stands at the end: accounts, participants, agreements, payments by codes, supply, validators, offences, as the
-nodes answer and as the second ledger has it.
+"""What stands at the end: accounts, participants, agreements, payments by codes, the register, supply, validators,
+offences, as the nodes answer and as the second ledger has it.
 
 Must not know: how it came about."""
 import authority
@@ -7,6 +7,7 @@ import chain
 import compare
 import money
 import paid
+import register
 import timed
 import wire
 
@@ -22,6 +23,7 @@ def differences(nodes, replay, ended, root):
     state = replay.state
     yield from agreements(nodes, state, ended)
     yield from paid.differences(nodes, state)
+    yield from register.differences(nodes, state)
     for node in nodes:
         next(node.watch(replay.height))
         block = node.call("GetBlock", height=replay.height).block
