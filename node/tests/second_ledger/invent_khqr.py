@@ -134,9 +134,9 @@ def spoilt(chance, good, field):
     """The same code with some of it changed."""
     found, _ = khqr.elements(good[field])
     elements = [(tag, value or "") for tag, value in found if tag != "63"]
-    for _ in range(chance.random.choice([1, 1, 2, 3])):
+    for _ in range(chance.random.choice([1, 1, 1, 2])):
         if elements:
-            elements = chance.random.choice([*CHANGES, inside, inside, other])(chance, elements)
+            elements = chance.random.choice([*CHANGES, inside, inside, inside, other])(chance, elements)
     payload = written(elements)
     way = chance.random.random()
     if way < 0.05:
@@ -186,5 +186,5 @@ def inside(chance, elements):
     return elements[:at] + [(elements[at][0], khqr.cut(value, min(khqr.units(value), 99)) or "")] + elements[at + 1 :]
 
 
-CHANGES = (drop, odd, odd, twice, swap)
+CHANGES = (drop, odd, odd, odd, odd, twice, swap)
 KINDS = {pay_khqr: 14}
