@@ -21,6 +21,7 @@ import doctor
 import grpc
 import invent_governance
 import standing
+import vectors
 import wire
 from chance import Chance
 from client import Maker
@@ -267,7 +268,7 @@ def main():
     folder = options.dir or tempfile.mkdtemp(prefix="tonle-second-")
     devnet = Devnet(options.tonle, os.path.join(folder, "net"))
     print(f"second ledger: seed {seed}, {options.transactions} transactions", flush=True)
-    found, began = [], time.monotonic()
+    read, found, began = list(vectors.differences()), [], time.monotonic()
     devnet.up("--seed", str(seed), "--epoch-length", str(EPOCH_LENGTH))
     try:
         run = Run(devnet, seed)
@@ -280,6 +281,7 @@ def main():
             found += [f"the comparison: {line}" for line in run.doctor()] if options.doctor else []
         except (Differs, chain.Unacceptable) as differs:
             found = str(differs).splitlines()
+        found = read + found
         run.counts.show()
         print(f"in {time.monotonic() - began:.0f} s")
     finally:
