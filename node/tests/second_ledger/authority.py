@@ -115,7 +115,7 @@ def admitted(operation):
     """The record that admitting a participant makes."""
     thresholds = {name: 1 for name in ("issue", "freeze", "seize", "govern")}
     thresholds |= {name: max(operation[name + "_threshold"], 1) for name in ("pay", "open_accounts", "manage_keys")}
-    return Participant(operation["role"], "active", keys_of(operation), thresholds)
+    return Participant(operation["role"], "active", keys_of(operation), thresholds, operation["encryption_key"])
 
 
 def keys_of(operation):

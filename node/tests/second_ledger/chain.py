@@ -3,6 +3,7 @@ Messages come from server reflection (docs/examples/pay.py).
 
 Must not know: what should be there."""
 import grpc
+import sealed
 import wire
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -76,13 +77,22 @@ class Node:
                 key.verify(signer.signature, wire.SIGNING_TAG + body.chain + bytes_)
         except InvalidSignature:
             raise Unacceptable(f"transaction {identity[:16]} has a signature that does not hold") from None
-        return identity, wire.transaction(body), set(keys)
+        plain = wire.transaction(body)
+        if not all(personal_data(operation) for operation in plain["operations"]):
+            raise Unacceptable(f"transaction {identity[:16]} has personal data that is not sealed")
+        return identity, plain, set(keys)
 
     def block(self, block, receipts):
         """A block as plain data: {"height", "time_ms", "state_root", "receipts", "transactions"}."""
         plain = {"height": block.height, "time_ms": block.time_ms, "state_root": block.state_root.hex()}
         signed = self.transactions(block.height) if receipts else []
         return plain | {"receipts": receipts, "transactions": signed}
+
+
+def personal_data(operation):
+    """Is what it has sealed, and has it what it must have?"""
+    bytes_ = operation.get("sealed", b"")
+    return sealed.fits(bytes_) if bytes_ else operation["does"] != "send_to_bank"
 
 
 def together(calls):

@@ -19,6 +19,8 @@ class Chance:
     def __init__(self, random, ledger, keyring):
         self.random, self.ledger, self.keyring, self.counter = random, ledger, keyring, 0
         self.time_ms = self.soonest = 0
+        # KHQR codes that are shown, as invent_khqr.show makes them.
+        self.codes = []
         of = {}
         for name in sorted(ledger.state.accounts):
             of.setdefault(keeper(name), []).append(name)

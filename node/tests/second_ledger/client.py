@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import authority
 import invent_accounts
 import invent_governance
+import invent_khqr
 import invent_money
+import khqr
 import spoil
 import wire
 
-GROUPS = (invent_money.KINDS, invent_accounts.KINDS, invent_governance.KINDS)
+GROUPS = (invent_money.KINDS, invent_khqr.KINDS, invent_accounts.KINDS, invent_governance.KINDS)
 KINDS = {kind: weight for group in GROUPS for kind, weight in group.items()}
 # Shares of what is drawn: operations spoilt, transactions signed by others, transactions of several operations, of many
 # of one kind, such that no node takes, and such that expire on their way.
@@ -18,7 +20,7 @@ SPOILT, MISSIGNED, SEVERAL, MANY, REFUSED, LATE = 0.15, 0.05, 0.12, 0.01, 0.01, 
 # What is drawn many times in one transaction, until there is no room for more of it; with the fields that all share.
 FILLING = {
     "grant_mandate": ("from",), "freeze_account": ("account",), "propose": ("operation", "participant"),
-    "report_misbehaviour": (),
+    "report_misbehaviour": (), "pay_khqr": ("from", "to", "asset", "amount_minor", "payload"),
 }
 BEFORE_MS, WINDOW_MS = 60_000, 600_000
 
@@ -85,6 +87,12 @@ class Maker:
         while made is None:
             made = chance.random.choices(list(KINDS), KINDS.values())[0](chance)
         return spoil.operation(chance, made) if chance.often(SPOILT) else made
+
+    def race(self):
+        """(identity of a dynamic code or None, transactions that pay by it, of which one can)."""
+        operations = invent_khqr.race(self.chance)
+        code = khqr.identity(operations[0]["payload"]) if operations else None
+        return code, [self.of([operation]) for operation in operations]
 
     def many(self, does):
         """More of one kind than there is room for, each on its own."""

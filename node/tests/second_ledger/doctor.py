@@ -53,6 +53,16 @@ def applied(block):
     return [receipt for receipt in block["receipts"] if receipt["outcome"] == "applied"]
 
 
+def paid_again(random, block):
+    """A dynamic code was paid a second time."""
+    receipt = random.choice(paid_before(block))
+    receipt |= {"outcome": "applied", "rejection": None, "results": [["applied", []]]}
+
+
+def paid_before(block):
+    return [receipt for receipt in rejected(block) if receipt["rejection"][0] == "KHQR_PAID"]
+
+
 def ending(random, block):
     """Something did not end that should have."""
     random.choice(own(block))["results"].pop()
@@ -76,8 +86,8 @@ def lost(random, block):
 
 # With what a block must have to be spoilt so.
 WAYS = {
-    balance: balances, payee: balances, code: rejected, accepted: rejected, refused: applied, ending: own,
-    order: lambda block: sum(map(bool, block["transactions"])) > 1, lost: lambda block: block["receipts"],
+    balance: balances, payee: balances, code: rejected, accepted: rejected, refused: applied, paid_again: paid_before,
+    ending: own, order: lambda block: sum(map(bool, block["transactions"])) > 1, lost: lambda block: block["receipts"],
 }
 
 
@@ -146,11 +156,41 @@ def add_supply(answer):
         entry.amount_minor = str(int(entry.amount_minor) + 1)
 
 
+def raise_limits(answer):
+    for entry in answer.limits:
+        entry.hourly += 1
+
+
 def add_agreed(answer):
     answer.agreement.amount_minor ^= 1
 
 
-LIES = {add_money: "GetAccount", add_held: "GetAccount", add_supply: "GetStatus", add_agreed: "GetAgreement"}
+def other_key(answer):
+    answer.participant.encryption_key = bytes(32)
+
+
+def other_code(answer):
+    answer.payment.khqr.payload += "0"
+
+
+def one_less(answer):
+    del answer.payments[-1:]
+
+
+def other_name(answer):
+    answer.display_name += "x"
+
+
+def approved(answer):
+    for entry in answer.proposals:
+        entry.approvals.append(bytes(32))
+
+
+LIES = {
+    add_money: "GetAccount", add_held: "GetAccount", add_supply: "GetStatus", add_agreed: "GetAgreement",
+    other_key: "GetParticipant", other_code: "GetKhqrPayment", one_less: "ListKhqrPayments",
+    raise_limits: "GetLimits", other_name: "ResolveAlias", approved: "ListProposals",
+}
 
 
 def believed(nodes, replay, root):

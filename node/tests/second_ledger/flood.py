@@ -3,6 +3,7 @@ Before, what is asked of it is refused for another reason, and leaves it as it i
 
 Must not know: which block will be the one."""
 import money
+import sealed
 
 # Of each kind so many, which all end at one block time: together more than the 4,096 of a block.
 EACH, ASKED = 1_400, 1_200
@@ -44,7 +45,7 @@ class Flood:
             sides = {"sold_asset": ASSET, "sold_minor": 1, "bought_asset": "USD", "bought_minor": 1}
             return fields | sides | {"maker": self.payer, "taker": self.payee}
         parties = {"from": self.payer, "to": self.payee, "asset": ASSET, "amount_minor": 1}
-        return fields | parties | ({"remittance": b"\1"} if does == "send_to_bank" else {})
+        return fields | parties | ({"sealed": sealed.invent(self.chance.random)} if does == "send_to_bank" else {})
 
     def asked(self):
         """Lists of operations that leave them as they are, of each kind some in each."""

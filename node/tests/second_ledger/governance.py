@@ -8,7 +8,7 @@ import authority
 import validators
 import wire
 from codes import reason, refuse
-from state import PERMISSIONS, Participant, Proposal, keeper
+from state import PERMISSIONS, Proposal, keeper
 
 PARTICIPANTS_MOST, ACTIVATIONS_MOST = 10_000, 256
 PROPOSALS_MOST, PROPOSALS_OF_ONE_MOST, PROPOSAL_LIFE_MS = 1_000, 64, 30 * 24 * 3_600_000
@@ -57,6 +57,14 @@ def strike(state, name):
             state.put("proposals", key, replace(proposal, approvals=proposal.approvals & deciders))
 
 
+def set_encryption_key(scene, operation):
+    name = operation["participant"]
+    refuse(standing(scene.state, name))
+    participant = scene.state.participants[name]
+    scene.state.put("participants", name, replace(participant, encryption_key=operation["encryption_key"]))
+    return []
+
+
 def set_participant_mode(scene, operation):
     name = operation["participant"]
     refuse(standing(scene.state, name))
@@ -79,7 +87,7 @@ def remove_participant(scene, operation):
         reason("STILL_HAS_MONEY", rich),
     )
     thresholds = {permission: 1 for permission in PERMISSIONS}
-    state.put("participants", name, Participant(participant.role, "removed", {}, thresholds))
+    state.put("participants", name, replace(participant, mode="removed", keys={}, thresholds=thresholds))
     return []
 
 
@@ -176,7 +184,8 @@ def decided(scene, proposal):
 
 OPERATIONS = {
     "add_participant": add_participant, "set_participant_keys": set_participant_keys,
-    "set_participant_mode": set_participant_mode, "remove_participant": remove_participant,
-    "set_limits": set_limits, "activate_protocol": activate_protocol, "withdraw": withdraw,
+    "set_encryption_key": set_encryption_key, "set_participant_mode": set_participant_mode,
+    "remove_participant": remove_participant, "set_limits": set_limits, "activate_protocol": activate_protocol,
+    "withdraw": withdraw,
 }
 DECISIONS = {"propose": propose, "approve": approve}

@@ -22,6 +22,7 @@ def add_participant(chance):
     thresholds = chance.thresholds(keys)
     chance.guests.append(name)
     fields = {"does": "add_participant", "participant": name, "legal_name": f"Guest {name}", "bic": "", "role": role}
+    fields["encryption_key"] = chance.keyring.encryption()
     return fields | {"keys": keys} | {kind + "_threshold": thresholds[kind] for kind in BANKS_OWN}
 
 
@@ -46,6 +47,11 @@ def operators_keys(chance, name):
         keys[0] |= {"may_freeze": True, "may_issue": True}
     keys.sort(key=lambda entry: entry["key"])
     return {"does": "set_participant_keys", "participant": name, "keys": keys, "thresholds": chance.thresholds(keys, 3)}
+
+
+def set_encryption_key(chance):
+    name = chance.one(chance.guests) if chance.guests and chance.often(0.5) else chance.one(chance.banks)
+    return {"does": "set_encryption_key", "participant": name, "encryption_key": chance.keyring.encryption()}
 
 
 def set_participant_mode(chance):
@@ -90,8 +96,8 @@ def activate_protocol(chance):
 def propose(chance):
     """What is under dual control; some at once, some at a height."""
     kinds = [invent_money.issue, invent_money.redeem, invent_money.seize, set_limits, set_participant_mode]
-    kinds += [set_participant_keys, add_participant, remove_participant, activate_protocol]
-    weights = [6, 3, 3, 2, 1, 1, 1, 1, 1]
+    kinds += [set_participant_keys, set_encryption_key, add_participant, remove_participant, activate_protocol]
+    weights = [6, 3, 3, 2, 1, 1, 1, 1, 1, 1]
     operation = chance.random.choices(kinds, weights)[0](chance)
     height = chance.ledger.height + chance.random.randint(1, 12) if chance.often(0.4) else 0
     operators = [name for name, entry in chance.state.participants.items() if entry.role == "operator"]
@@ -165,8 +171,8 @@ def statements(chance, view, digests):
 
 
 KINDS = {
-    add_participant: 3, set_participant_keys: 4, set_participant_mode: 4, remove_participant: 4, set_limits: 3,
-    activate_protocol: 2, propose: 8, approve: 10, withdraw: 2, set_validator: 1.5, remove_validator: 1,
-    report_misbehaviour: 3,
+    add_participant: 3, set_participant_keys: 4, set_encryption_key: 2, set_participant_mode: 4,
+    remove_participant: 4, set_limits: 3, activate_protocol: 2, propose: 8, approve: 10, withdraw: 2,
+    set_validator: 1.5, remove_validator: 1, report_misbehaviour: 3,
 }
 assert {kind.__name__ for kind in KINDS} <= authority.RULES.keys()

@@ -2,7 +2,8 @@
 when the ledger has nothing for it.
 
 Must not know: who signs."""
-import references
+import khqr
+import sealed
 
 
 def pay(chance, does, required=False):
@@ -16,10 +17,10 @@ def pay(chance, does, required=False):
 
 
 def noted(chance, operation):
-    """With purpose, external reference and remittance, as far as chance gives any."""
-    remittance = chance.random.randbytes(40) if chance.often(0.3) or operation["does"] == "send_to_bank" else b""
+    """With purpose, external reference and personal data, as far as chance gives any."""
+    personal = sealed.invent(chance.random) if chance.often(0.2) or operation["does"] == "send_to_bank" else b""
     purpose = "SALA" if chance.often(0.2) else ""
-    return operation | {"purpose": purpose, "external_ref": chance.text("invoice"), "remittance": remittance}
+    return operation | {"purpose": purpose, "external_ref": chance.text("invoice"), "sealed": personal}
 
 
 def transfer(chance):
@@ -51,6 +52,7 @@ RETURNED = {
     "transfer": ("transfer", None),
     "accept_request": ("request", "request_ref"),
     "collect": ("collection", "mandate_ref"),
+    "pay_khqr": ("khqr", "payload"),
 }
 
 
@@ -66,6 +68,11 @@ def give_back(chance):
     fields |= {"amount_minor": chance.random.choice([amount, max(amount // 3, 1)]), "original_kind": kind}
     fields |= {"original_ref": known[2], "original_amount_minor": amount, "instruction_ref": chance.reference()}
     fields |= {"reason": "AC04" if chance.often(0.5) else ""}
+    if kind == "khqr":
+        # Hexadecimal digits of either case.
+        code = khqr.identity(original["payload"]).hex()
+        fields["original_agreement_ref"] = code.upper() if chance.often(0.2) else code
+        return fields | {"original_external_ref": original["external_ref"]}
     if agreement:
         return fields | {"original_agreement_ref": original[agreement]}
     return fields | {"original_purpose": original["purpose"], "original_external_ref": original["external_ref"]}
@@ -196,8 +203,9 @@ def again(chance):
     if key is None:
         return None
     operation = dict(chance.state.references[key].content) | {"instruction_ref": key[2]}
-    if "remittance" in references.ENCRYPTED and operation["does"] == "send_to_bank":
-        operation["remittance"] = chance.random.randbytes(16)
+    if operation["does"] == "send_to_bank":
+        # Other bytes, as whoever seals it once more has.
+        operation["sealed"] = sealed.invent(chance.random)
     if chance.often(0.5):
         field = chance.one(sorted(operation.keys() & CHANGED.keys()))
         operation[field] = CHANGED[field](operation[field])

@@ -30,6 +30,10 @@ class Keyring:
         """A new key: its public part."""
         return self.add(self.random.randbytes(32))
 
+    def encryption(self):
+        """A public key for encryption: of some secret that nobody has, reduced and not of small order."""
+        return self.random.randbytes(31) + bytes([self.random.randrange(0x40)])
+
     def sign(self, new, chain, body, keys):
         """A SignedTransaction of a body's bytes, signed with so many keys."""
         sign = lambda key: self.secrets[key].sign(SIGNING_TAG + chain + body)

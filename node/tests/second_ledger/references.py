@@ -11,10 +11,10 @@ LIFE_MS = 7 * 24 * HOUR_MS
 OWNERS = {
     "transfer": "from", "issue": "asset", "redeem": "from", "place_hold": "from", "capture_hold": "to",
     "send_to_bank": "from", "return": "from", "request_to_pay": "to", "accept_request": "from", "grant_mandate": "from",
-    "collect": "to", "offer_quote": "maker", "take_quote": "taker", "seize": "asset",
+    "collect": "to", "pay_khqr": "from", "offer_quote": "maker", "take_quote": "taker", "seize": "asset",
 }
 # What does not make two instructions differ: encrypted data, which is other bytes each time.
-ENCRYPTED = ("remittance",)
+ENCRYPTED = ("sealed",)
 
 
 def scope(state, operation):

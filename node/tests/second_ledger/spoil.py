@@ -1,6 +1,9 @@
 """Ways to make a good operation one that the ledger refuses, or a good transaction one that no node takes.
 
 Must not know: which reason is given for an operation. For bytes it is said here."""
+import invent_khqr
+import sealed
+
 HOUR_MS = 3_600_000
 U64_MAX = 2**64 - 1
 PARTIES = ("from", "to", "account", "maker", "taker")
@@ -53,6 +56,7 @@ FIELDS = (
     dict.fromkeys(PARTIES, party) | dict.fromkeys(AMOUNTS, amount) | dict.fromkeys(REFERENCES, reference)
     | dict.fromkeys(("asset", "sold_asset", "bought_asset"), asset)
     | {"expires_ms": time, "participant": participant, "alias": digest, "proposal": digest}
+    | {"payload": invent_khqr.spoilt}
     | {"tier": lambda chance, good, field: "interbank", "order_ref": lambda chance, good, field: "no-such-order"}
 )
 
@@ -63,6 +67,24 @@ def malformed(maker, operations):
     """An unknown field after the last."""
     body = maker.body(operations).SerializeToString(deterministic=True)
     return maker.signed(body + b"\xf8\x01\x01", operations), "MALFORMED"
+
+
+def encryption_key_weak(maker, operations):
+    """Of small order, or not reduced."""
+    prime = b"\xed" + b"\xff" * 30 + b"\x7f"
+    key = maker.chance.random.choice([bytes(32), bytes([1, *bytes(31)]), prime, b"\xff" * 32])
+    weak = {"does": "set_encryption_key", "participant": maker.chance.banks[0], "encryption_key": key}
+    return maker.signed(maker.body([weak]).SerializeToString(), operations), "MALFORMED"
+
+
+def sealed_invalid(maker, operations):
+    """Personal data that is not sealed, in one of the operations that hold any; a bank must have some."""
+    random, does = maker.chance.random, maker.chance.random.choice(["transfer", "send_to_bank", "request_to_pay"])
+    parties = {"does": does, "from": maker.chance.names[0], "to": maker.chance.names[1], "asset": "KHR"}
+    open_ = parties | {"amount_minor": 1, "instruction_ref": "open", "expires_ms": maker.chance.time_ms + HOUR_MS}
+    open_["sealed"] = b"" if does == "send_to_bank" and maker.chance.often(0.3) else sealed.spoil(random)
+    body = maker.body([*operations, open_]).SerializeToString(deterministic=True)
+    return maker.signed(body, operations), "SEALED_INVALID"
 
 
 def no_operations(maker, operations):
@@ -113,6 +135,6 @@ def not_yet_valid(maker, operations):
 
 
 BYTES = (
-    malformed, no_operations, too_many, too_large, wrong_chain, window_empty, window_too_long, signature_invalid,
-    not_yet_valid,
+    malformed, encryption_key_weak, sealed_invalid, no_operations, too_many, too_large, wrong_chain, window_empty,
+    window_too_long, signature_invalid, not_yet_valid,
 )

@@ -1,10 +1,13 @@
-"""What stands at the end: accounts, agreements, supply, validators, offences, as the nodes answer and as the second
-ledger has it.
+"""What stands at the end: accounts, participants, agreements, payments by codes, the register, supply, validators,
+offences, as the nodes answer and as the second ledger has it.
 
 Must not know: how it came about."""
+import authority
 import chain
 import compare
 import money
+import paid
+import register
 import timed
 import wire
 
@@ -19,6 +22,8 @@ def differences(nodes, replay, ended, root):
     """Lines for all that differs. Nothing is on its way any more; `root` is the last block's state root."""
     state = replay.state
     yield from agreements(nodes, state, ended)
+    yield from paid.differences(nodes, state)
+    yield from register.differences(nodes, state)
     for node in nodes:
         next(node.watch(replay.height))
         block = node.call("GetBlock", height=replay.height).block
@@ -26,6 +31,7 @@ def differences(nodes, replay, ended, root):
         supply = {entry.asset: int(entry.amount_minor) for entry in node.call("GetStatus").supply}
         yield from compare.standing(f"{node.name}'s supply", supply, state.supply)
     yield from compare.standing("validators", validators(nodes[0]), members(state))
+    yield from participants(nodes, state)
     yield from compare.standing("offences", offences(nodes[0]), sorted(key.hex() for key in state.offences))
     sums = dict.fromkeys(state.supply, 0)
     for (_, asset), amounts in state.balances.items():
@@ -69,6 +75,23 @@ def due(state, name):
         "kind": it.kind, "status": status, "keys": list(it.keys), "threshold": it.threshold, "mandates": mandates,
         "balances": {asset: amounts for asset, amounts in balances.items() if any(amounts)},
     }
+
+
+def participants(nodes, state):
+    """All that were ever admitted, each asked of one of the nodes."""
+    names = sorted(state.participants)
+    calls = [(nodes[turn % len(nodes)], "GetParticipant", {"participant": name}) for turn, name in enumerate(names)]
+    for name, answer in zip(names, chain.together(calls)):
+        it = state.participants[name]
+        here = answer and participant(wire.plain(answer.participant))
+        due_ = {"role": it.role, "mode": it.mode, "encryption_key": it.encryption_key, "thresholds": it.thresholds}
+        yield from compare.standing(f"participant {name}", here, due_ | {"keys": it.keys})
+
+
+def participant(said):
+    """A participant as a node answers it."""
+    fields = {name: said[name] for name in ("role", "mode", "encryption_key", "thresholds")}
+    return fields | {"keys": authority.keys_of(said)}
 
 
 def agreements(nodes, state, ended):

@@ -19,6 +19,7 @@ class Participant:
     mode: str
     keys: dict
     thresholds: dict
+    encryption_key: bytes
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class State:
         "timed",  # id: Timed
         "aliases",  # alias: (account, name)
         "proposals",  # id: Proposal
+        "codes",  # identity of a dynamic KHQR code that was paid: its expiry
+        "paid",  # MD5 of a code, in hexadecimal: payments by codes of it, oldest first, as the API answers them
         # "members": ((participant, key, network key), …); "versions": ((since, members), …); "used": all keys ever
         "validators",
         "activations",  # "all": ((height, version), …)
@@ -106,6 +109,7 @@ class State:
             setattr(self, table, {})
         self.undo = []
         self.issuers = {asset["code"]: asset["issuer"] for asset in genesis["assets"]}
+        self.exponents = {asset["code"]: asset["exponent"] for asset in genesis["assets"]}
         self.epoch_length, self.first_version = genesis["epoch_length"], genesis["protocol_version"]
         self.load_participants(genesis)
         self.load_accounts(genesis)
@@ -122,7 +126,8 @@ class State:
         for entry in genesis["participants"]:
             keys = {bytes.fromhex(key["key"]): frozenset(key["permissions"]) for key in entry["keys"]}
             thresholds = {name: entry["thresholds"][name] for name in PERMISSIONS}
-            self.participants[entry["id"]] = Participant(entry["role"], entry["mode"], keys, thresholds)
+            record = entry["role"], entry["mode"], keys, thresholds, bytes.fromhex(entry["encryption_key"])
+            self.participants[entry["id"]] = Participant(*record)
 
     def load_accounts(self, genesis):
         self.supply.update({code: 0 for code in self.issuers})
