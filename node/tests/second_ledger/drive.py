@@ -206,7 +206,7 @@ class Counts:
     def __init__(self):
         self.blocks = self.transactions = self.answered = 0
         self.succeeded, self.tried, self.codes = (collections.Counter() for _ in range(3))
-        self.own = collections.Counter()
+        self.own, self.returned = collections.Counter(), collections.Counter()
 
     def block(self, receipts, signed):
         self.blocks += 1
@@ -224,7 +224,9 @@ class Counts:
             if body is None:
                 self.own[result[0]] += 1
             elif result[0] in ("applied", "pending"):
-                self.succeeded[body["operations"][number]["does"]] += 1
+                operation = body["operations"][number]
+                self.succeeded[operation["does"]] += 1
+                self.returned[operation.get("original_kind")] += 1
         for operation in body["operations"] if body else ():
             self.tried[operation["does"]] += 1
 
@@ -232,6 +234,8 @@ class Counts:
         print(f"{self.blocks:,} blocks, {self.transactions:,} transactions, {sum(self.tried.values()):,} operations")
         for does in sorted(authority.RULES.keys() - ABSENT):
             print(f"  {self.succeeded[does]:>7,} of {self.tried[does]:>7,}  {does}")
+        kinds = sorted(self.returned.keys() - {None})
+        print("given back: " + ", ".join(f"{self.returned[kind]:,} {kind}" for kind in kinds))
         print(f"{self.answered:,} sent again and answered with the first receipt")
         print("not in the second ledger: " + (", ".join(sorted(ABSENT)) or "nothing"))
         print("by themselves: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.own.items())))
