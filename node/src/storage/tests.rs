@@ -323,7 +323,7 @@ fn what_does_not_belong_or_does_not_add_up_is_refused_with_advice() {
     let schema = reopen_after(|database, batch| {
         batch.put_cf(database.family(metadata::METADATA).unwrap(), metadata::SCHEMA, 9u32.to_be_bytes());
     });
-    assert!(matches!(schema, Error::SchemaVersion { found: 9, expected: 2, .. }), "{schema}");
+    assert!(matches!(schema, Error::SchemaVersion { found: 9, expected: 3, .. }), "{schema}");
     assert!(schema.to_string().contains("Start the version of tonle that wrote it"));
 
     let chain = reopen_after(|database, batch| {

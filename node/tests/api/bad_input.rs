@@ -291,8 +291,8 @@ pub(crate) const FETCHING: Stage =
 fn rejections_page() -> String {
     let mut page = String::from(
         "# Rejections\n\n\
-         Why the ledger refuses, in order of precedence: of several reasons that hold, the lowest number is given. Numbers and \
-         names\nare stable. How they reach a client stands in [api.md](api.md). This page is made from \
+         Why the ledger refuses, in order of precedence: of several reasons that hold, the lowest number is given (of 140 to \
+         142,\nthe one that the SDKs find first). Numbers and names are stable. How they reach a client stands in [api.md](api.md). This page is made from \
          [the list](../node/ledger/src/rejection.rs):\n\
          `TONLE_WRITE_PAGES=1 cargo test --release -p tonle-node --test api page`.\n\n\
          | numbers | judged | when refused |\n|---|---|---|\n\

