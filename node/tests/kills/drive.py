@@ -119,7 +119,7 @@ class Run:
 
     def read(self, nodes, load, genesis):
         """Waits until nothing that was submitted can become final any more and all nodes have the same height, then
-        reads them all."""
+        reads them all; again when something ended by itself after that height, before an account was answered."""
         submitted = [sent.not_after_ms for sent in journal.read(self.journal.path)[0].values() if sent.kind == "submit"]
         names, height = list(nodes), 0
         for piece in nodes[names[0]].watch(0, PATIENCE_S, receipts=False):
@@ -128,11 +128,16 @@ class Run:
                 break
         untouched = [account["id"] for account in genesis["accounts"] if account["id"] not in load.everyone]
         accounts = load.everyone + random.Random(self.seed).sample(untouched, UNTOUCHED) + ["reserve@nbc"]
-        for node in nodes.values():
-            node.await_height(height, PATIENCE_S)
-        # The nodes take turns to prove that a height is final; that they have the same blocks is compared anyway.
-        turns = {name: range(1 + turn, height + 1, len(names)) for turn, name in enumerate(names)}
-        return [record.fetch(node, height, accounts, turns[node.name], PATIENCE_S) for node in nodes.values()]
+        while True:
+            for node in nodes.values():
+                node.await_height(height, PATIENCE_S)
+            # The nodes take turns to prove that a height is final; that they have the same blocks is compared anyway.
+            turns = {name: range(1 + turn, height + 1, len(names)) for turn, name in enumerate(names)}
+            records = [record.fetch(node, height, accounts, turns[node.name], PATIENCE_S) for node in nodes.values()]
+            answered = max(one.answered for one in records)
+            if not something_happened(nodes[names[0]], height, answered):
+                return records
+            height = answered
 
     def parse(self, body):
         """A signed body, for the checker."""
@@ -149,6 +154,18 @@ class Run:
             lines = open(path, errors="replace")
             found += [f"{path}: {line.strip()}" for line in lines if "panicked at" in line]
         return found
+
+
+def something_happened(node, above, last):
+    """Has a block above one height, up to another, a receipt?"""
+    if last <= above:
+        return False
+    stream = node.watch(above + 1, PATIENCE_S, receipts=False)
+    for piece in stream:
+        if piece.block.transactions or piece.block.height >= last:
+            break
+    stream.cancel()
+    return piece.block.transactions > 0
 
 
 def describe_all(ledger):

@@ -36,6 +36,8 @@ class Record:
     certificates: dict
     proofs: dict
     halted: str
+    # The highest height that an account was answered at.
+    answered: int = 0
 
 
 def fetch(node, height, accounts, certified, timeout):
@@ -64,14 +66,15 @@ def fetch(node, height, accounts, certified, timeout):
         identity = receipt["id"]
         answer = node.call("GetTransaction", timeout, transaction_id=bytes.fromhex(identity), prove=True)
         proofs[identity] = answer.finality_receipt
-    held = {}
+    held, answered = {}, height
     for name in accounts:
         answer = node.call("GetAccount", timeout, account=name)
+        answered = max(answered, answer.height)
         balances = answer.account.balances
         held[name] = {balance.asset: [balance.available_minor, balance.held_minor] for balance in balances}
     status = node.status(timeout)
     supply = {entry.asset: int(entry.amount_minor) for entry in status.supply}
-    return Record(node.name, blocks, held, supply, certificates, proofs, status.halted)
+    return Record(node.name, blocks, held, supply, certificates, proofs, status.halted, answered)
 
 
 def block(message):
