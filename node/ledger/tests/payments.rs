@@ -380,3 +380,26 @@ fn an_atomic_transaction_that_fails_later_leaves_no_trace() {
         assert_eq!(kept(&ledger.state), before);
     }
 }
+
+#[test]
+fn what_was_returned_of_an_older_payment_does_not_count_against_a_newer_one() {
+    let mut ledger = Ledger::new();
+    let paid = || vec![with_ref(transfer(ALICE, BOB, 1_000), "paid")];
+    let back = || vec![Operation::Return(Box::new(give_back(BOB, ALICE, 1_000, "paid", 1_000)))];
+    applied(&ledger.run(paid(), &["aba"]));
+    applied(&ledger.run(back(), &["acleda"]));
+    let over = ledger.timed().first().unwrap().ends_ms;
+    // More ends at once, and sooner, than one block ends.
+    let many = (0..5_000).map(|number| ask(ALICE, BOB, 1, &format!("r{number}"), over - 1)).collect();
+    ledger.run(many, &["acleda"]);
+    ledger.now_ms = over;
+    let body = ledger.body(paid());
+    let pay = ledger.sign(&body, &["aba"]);
+    let body = ledger.body(back());
+    let give_back = ledger.sign(&body, &["acleda"]);
+    let executed = ledger.execute_now(vec![pay, give_back]);
+    assert!(ledger.timed().iter().any(|timed| timed.kind() == TimedKind::Request), "some are over and stand");
+    for receipt in &executed.receipts[1..] {
+        assert_eq!(receipt.applied(), 1, "{receipt:?}");
+    }
+}

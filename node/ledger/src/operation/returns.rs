@@ -198,7 +198,10 @@ impl Act for Return {
         let record = record.filter(|record| !references_expired(hour(record.taken_ms), now_ms));
         let record = record.filter(|record| Some(record.content) == self.original_content());
         let taken_ms = record.ok_or(RejectionCode::OriginalNotFound)?.taken_ms;
-        let before = working.timed(place).and_then(|timed| timed.content.returned());
+        // What is over counts as ended, though the block had others to end: it was of an older payment.
+        let standing = working.timed(place);
+        let (is_first, standing) = (standing.is_none(), standing.filter(|timed| timed.ends_ms > now_ms));
+        let before = standing.and_then(|timed| timed.content.returned());
         let before = before.map_or(Amount::ZERO, |before| before.returned);
         let returned = before.checked_add(self.amount).filter(|returned| *returned <= self.original_amount);
         let returned = returned.ok_or(RejectionCode::ReturnExceedsOriginal)?;
@@ -209,7 +212,7 @@ impl Act for Return {
             reference: self.original_ref.clone(),
             content: TimedContent::Returned(Returned { from: self.from, returned }),
         };
-        if before.is_zero() {
+        if is_first {
             working.begin(place, timed)?;
         } else {
             working.change_timed(place, Some(timed));
