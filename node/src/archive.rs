@@ -12,7 +12,7 @@ use tonle_ledger::{
 };
 
 use crate::grpc::{Archive, ArchiveFailed, KnownOffence, StoredBlock};
-use crate::storage::{Database, Error, PaymentPlace, ReceiptPlace};
+use crate::storage::{Database, Error, PaymentPlace, ReceiptPlace, View};
 
 /// The archive of one database.
 #[derive(Debug, Clone)]
@@ -31,6 +31,15 @@ impl DatabaseArchive {
         // Of the block that a snapshot begins with, receipts are not here.
         let earliest = if lowest == 0 { 0 } else { lowest.saturating_add(1) };
         Ok(DatabaseArchive { database, earliest })
+    }
+}
+
+impl DatabaseArchive {
+    /// What stands after the last block, and its height: both of one snapshot.
+    fn standing<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<(T, u64), ArchiveFailed> {
+        let view = self.database.view();
+        let height = view.tip().map_err(|error| failed(&error))?.height;
+        Ok((read(&view).map_err(|error| failed(&error))?, height))
     }
 }
 
@@ -127,27 +136,19 @@ impl Archive for DatabaseArchive {
     }
 
     fn account(&self, account: AccountId) -> Result<(Option<Account>, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
-        Ok((view.account(account).map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.account(account))
     }
 
     fn timed(&self, id: Digest) -> Result<(Option<Timed>, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
-        Ok((view.timed(id).map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.timed(id))
     }
 
     fn alias(&self, alias: Digest) -> Result<(Option<Alias>, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
-        Ok((view.alias(alias).map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.alias(alias))
     }
 
     fn parameters(&self) -> Result<(Parameters, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
-        Ok((view.parameters().map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.parameters())
     }
 
     fn proposals(&self, after: Option<Digest>, max: usize) -> Result<Vec<Proposal>, ArchiveFailed> {
@@ -159,9 +160,7 @@ impl Archive for DatabaseArchive {
     }
 
     fn participant(&self, id: ParticipantId) -> Result<(Option<Participant>, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
-        Ok((view.participant(id).map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.participant(id))
     }
 
     fn participants(
@@ -170,10 +169,8 @@ impl Archive for DatabaseArchive {
         after: Option<ParticipantId>,
         max: usize,
     ) -> Result<(Vec<Participant>, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
         let wanted = |participant: &Participant| role.is_none_or(|role| participant.role == role);
-        Ok((view.participants(after, max, wanted).map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.participants(after, max, wanted))
     }
 
     fn prove_account(&self, account: AccountId, height: u64) -> Result<Option<AccountProof>, ArchiveFailed> {
@@ -185,9 +182,7 @@ impl Archive for DatabaseArchive {
     }
 
     fn validators(&self) -> Result<(Validators, u64), ArchiveFailed> {
-        let view = self.database.view();
-        let height = view.tip().map_err(|error| failed(&error))?.height;
-        Ok((view.validators().map_err(|error| failed(&error))?, height))
+        self.standing(|view| view.validators())
     }
 
     fn supply(&self) -> Result<Vec<(Asset, u128)>, ArchiveFailed> {
