@@ -77,7 +77,7 @@ pub use offence::{
 };
 pub use operation::{
     AcceptRequest, AddParticipant, Approve, CancelRequest, CaptureHold, CloseAccount, Collect, DeclineRequest,
-    FreezeAccount, GrantMandate, Issue, KHQR_BYTES_MAX, KHQR_LIFE_MAX_MS, MoveAlias, OfferQuote, OpenAccount,
+    FreezeAccount, GrantMandate, Issue, KHQR_BYTES_MAX, KHQR_LIFE_MAX_MS, MoveAlias, Moves, OfferQuote, OpenAccount,
     Operation, OperationKind, PayKhqr, PaymentKind, PlaceHold, Progress, Propose, Redeem, ReleaseHold, RemoveAlias,
     RemoveParticipant, RemoveValidator, ReportMisbehaviour, RequestToPay, Return, RevokeMandate, Seize, SendToBank,
     SetAccountKeys, SetAccountStatus, SetAlias, SetEncryptionKey, SetLimits, SetParticipantKeys, SetParticipantMode,

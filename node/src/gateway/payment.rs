@@ -3,7 +3,9 @@
 //! Must not know: HTTP, where it is stored.
 
 use tonle_khqr::{Field, Md5, Terms, decode, parse};
-use tonle_ledger::{AccountId, Amount, Asset, Operation, Receipt, Reference, SignedTransaction, Text, TransactionId};
+use tonle_ledger::{
+    AccountId, Amount, Asset, Moves, Operation, Receipt, Reference, SignedTransaction, Text, TransactionId,
+};
 
 /// Where an operation stands: height, the receipt's index there, the operation in the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -102,14 +104,15 @@ impl Instructed {
     /// What `operation` pays; `None` for one that pays nobody, or both ways at once.
     pub(super) fn of(operation: &Operation) -> Option<Self> {
         let text = |purpose: Option<&Text<35>>| purpose.map(|text| text.as_str().to_owned()).unwrap_or_default();
+        match operation.kind().moves() {
+            Moves::Payment | Moves::BankTransfer => {}
+            Moves::Seizure | Moves::Exchange | Moves::Issue | Moves::Redemption | Moves::Nothing => return None,
+        }
         let (description, external_ref) = match operation {
             Operation::Transfer(transfer) => (text(transfer.purpose.as_ref()), transfer.external_ref.clone()),
             Operation::SendToBank(transfer) => (text(transfer.purpose.as_ref()), transfer.external_ref.clone()),
             Operation::PayKhqr(payment) => (String::new(), payment.external_ref.clone()),
-            Operation::CaptureHold(_) | Operation::AcceptRequest(_) | Operation::Collect(_) | Operation::Return(_) => {
-                (String::new(), None)
-            }
-            _ => return None,
+            _ => (String::new(), None),
         };
         let ([Some(from), Some(to)], Some((asset, amount))) = (operation.accounts(), operation.money()) else {
             return None;

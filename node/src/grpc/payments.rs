@@ -4,7 +4,7 @@
 
 use tonle_khqr::{Md5, Terms, parse};
 use tonle_ledger::{
-    KhqrPayment, Operation, OperationKind, OperationResult, PayKhqr, ReceiptLocation, SignedTransaction,
+    KhqrPayment, Moves, Operation, OperationKind, OperationResult, PayKhqr, ReceiptLocation, SignedTransaction,
     TransactionResult, khqr_id,
 };
 use tonle_proto::v1;
@@ -113,16 +113,10 @@ fn details(payload: &str) -> v1::KhqrDetails {
 
 /// Does money go from one named account to another for good when such an operation takes effect?
 const fn pays(kind: OperationKind) -> bool {
-    matches!(
-        kind,
-        OperationKind::Transfer
-            | OperationKind::CaptureHold
-            | OperationKind::Return
-            | OperationKind::AcceptRequest
-            | OperationKind::Collect
-            | OperationKind::Seize
-            | OperationKind::PayKhqr
-    )
+    match kind.moves() {
+        Moves::Payment | Moves::Seizure => true,
+        Moves::BankTransfer | Moves::Exchange | Moves::Issue | Moves::Redemption | Moves::Nothing => false,
+    }
 }
 
 /// The payments of a receipt, in order.

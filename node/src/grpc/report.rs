@@ -3,7 +3,7 @@
 //! Must not know: storage.
 
 use tonle_ledger::{
-    AccountId, Amount, Asset, Operation, OperationResult, Receipt, SignedTransaction, TransactionResult,
+    AccountId, Amount, Asset, Moves, Operation, OperationResult, Receipt, SignedTransaction, TransactionResult,
 };
 use tonle_proto::v1;
 
@@ -27,64 +27,26 @@ struct Payment {
 
 /// What an operation pays when it succeeds: nothing, one side, or the two of an exchange.
 fn payments(operation: &Operation) -> Vec<Payment> {
-    match operation {
-        Operation::Transfer(_)
-        | Operation::CaptureHold(_)
-        | Operation::SendToBank(_)
-        | Operation::Return(_)
-        | Operation::AcceptRequest(_)
-        | Operation::Collect(_)
-        | Operation::PayKhqr(_)
-        | Operation::Seize(_) => {
-            let ([from, to], money) = (operation.accounts(), operation.money());
-            money.map(|(asset, amount)| Payment { from, to, asset, amount }).into_iter().collect()
+    if let Operation::Propose(propose) = operation {
+        return payments(&propose.operation);
+    }
+    let ([first, second], Some((asset, amount))) = (operation.accounts(), operation.money()) else { return Vec::new() };
+    match operation.kind().moves() {
+        Moves::Payment | Moves::BankTransfer | Moves::Seizure => {
+            vec![Payment { from: first, to: second, asset, amount }]
         }
-        Operation::Issue(issue) => {
-            vec![Payment { from: None, to: Some(issue.to), asset: issue.asset, amount: issue.amount }]
+        Moves::Issue => vec![Payment { from: None, to: first, asset, amount }],
+        Moves::Redemption => vec![Payment { from: first, to: None, asset, amount }],
+        Moves::Exchange => {
+            let mut both = vec![Payment { from: first, to: second, asset, amount }];
+            if let Operation::TakeQuote(take) = operation {
+                let (asset, amount) = take.bought;
+                both.push(Payment { from: second, to: first, asset, amount });
+            }
+            both
         }
-        Operation::Redeem(redeem) => {
-            vec![Payment { from: Some(redeem.from), to: None, asset: redeem.asset, amount: redeem.amount }]
-        }
-        Operation::TakeQuote(take) => {
-            let (maker, taker) = (Some(take.maker), Some(take.taker));
-            let ((sold, gives), (bought, pays)) = (take.sold, take.bought);
-            vec![
-                Payment { from: maker, to: taker, asset: sold, amount: gives },
-                Payment { from: taker, to: maker, asset: bought, amount: pays },
-            ]
-        }
-        Operation::Propose(propose) => payments(&propose.operation),
         // Money that is kept, asked for or offered has not moved; what a bank acknowledges was sent before.
-        Operation::PlaceHold(_)
-        | Operation::ReleaseHold(_)
-        | Operation::TrackTransfer(_)
-        | Operation::RequestToPay(_)
-        | Operation::DeclineRequest(_)
-        | Operation::CancelRequest(_)
-        | Operation::GrantMandate(_)
-        | Operation::RevokeMandate(_)
-        | Operation::OfferQuote(_) => Vec::new(),
-        Operation::OpenAccount(_)
-        | Operation::CloseAccount(_)
-        | Operation::SetAccountKeys(_)
-        | Operation::SetAccountStatus(_)
-        | Operation::SetTier(_)
-        | Operation::FreezeAccount(_)
-        | Operation::SetAlias(_)
-        | Operation::MoveAlias(_)
-        | Operation::RemoveAlias(_)
-        | Operation::SetLimits(_)
-        | Operation::AddParticipant(_)
-        | Operation::SetParticipantKeys(_)
-        | Operation::SetParticipantMode(_)
-        | Operation::SetEncryptionKey(_)
-        | Operation::RemoveParticipant(_)
-        | Operation::SetValidator(_)
-        | Operation::RemoveValidator(_)
-        | Operation::ReportMisbehaviour(_)
-        | Operation::Approve(_)
-        | Operation::Withdraw(_)
-        | Operation::ActivateProtocol(_) => Vec::new(),
+        Moves::Nothing => Vec::new(),
     }
 }
 
